@@ -1,0 +1,45 @@
+// Package driver is the seam between the router and its vector index. Its suite is package indextest.
+//
+// An index holds, for each (tenant, space), one vector an entry. The score of an entry is the dot product of its vector
+// with the query. Scale, bias and threshold are folded in by the router (a query carries a trailing 1), so the index knows
+// nothing of them.
+package driver
+
+import "context"
+
+// Driver is one index. It is safe for concurrent use; a Search never waits for an Update and sees each Update wholly or
+// not at all. It never retries.
+type Driver interface {
+	// Update puts and deletes entries of one partition atomically. Version is the registry version this makes true; an
+	// Update at or below the partition's version is ignored.
+	Update(ctx context.Context, p Partition, version uint64, puts []Entry, deletes []uint64) error
+	// Search returns, for each query, every entry with score ≥ MinScore, best first, cut at Max (ties by id, smaller
+	// first). Scores are exact float32 dot products (rescored where the scan was approximate). hits reuses dst's capacity.
+	Search(ctx context.Context, p Partition, queries []Query, dst [][]Hit) (hits [][]Hit, err error)
+	// Drop forgets a partition. Unknown = nil.
+	Drop(ctx context.Context, p Partition) error
+	// Version is the newest version applied to the partition, 0 for an unknown one, and its number of entries.
+	Version(ctx context.Context, p Partition) (version uint64, entries int, err error)
+}
+
+// Partition names what is searched together.
+type Partition struct{ Tenant, Space string }
+
+// Entry is one indexed vector. All vectors of a partition have one length; another length is INVALID_ARGUMENT.
+type Entry struct {
+	ID     uint64
+	Vector []float32
+}
+
+// Query is one search.
+type Query struct {
+	Vector   []float32
+	MinScore float32
+	Max      int // ≥ 1
+}
+
+// Hit is one found entry.
+type Hit struct {
+	ID    uint64
+	Score float32
+}
