@@ -44,7 +44,7 @@ type Driver interface {
 	// Read returns events of one log after a position, oldest first, waiting up to Wait for the first.
 	Read(ctx context.Context, r *ReadRequest) ([]Event, error)
 
-	// Find looks at stored state without changing it.
+	// Find looks at stored state without changing it. What is unknown is not an error: it is nil or empty in Found.
 	Find(ctx context.Context, q *Query) (*Found, error)
 
 	// Stats returns the depth of the named groups of a tenant, or of all of them when none is named, and the engine's own
@@ -83,6 +83,7 @@ type Batch struct {
 	Conditions []Condition // all must hold, else Result.Failed names the first that does not
 	Settles    []Settle
 	Messages   []Message
+	Decisions  []Decision
 	Deliveries []Enqueue
 	Appends    []Append
 	Counters   []Counter
@@ -130,8 +131,14 @@ type Message struct {
 	Hash uint64
 }
 
-// Enqueue makes one delivery of a message for a group. While a delivery of the same (message, group) is live the request
-// is a no-op.
+// Decision replaces the decision stored with a message that is already retained: it waited in $ingress or $unmatched.
+type Decision struct {
+	MessageID string // unknown = NOT_FOUND for the batch
+	Decision  []byte // opaque
+}
+
+// Enqueue makes one delivery of a message for a group. While a delivery of the same (message, group, key) is live the
+// request is a no-op.
 type Enqueue struct {
 	MessageID string // of Batch.Messages or of a retained message; unknown = NOT_FOUND for the batch
 	Group     string
@@ -140,6 +147,7 @@ type Enqueue struct {
 	DeliverAt time.Time     // zero = now
 	TTL       time.Duration // from the commit to the first lease; 0 = none
 	Info      []byte        // opaque, returned with every lease
+	Key       string        // tells deliveries of one message to one group apart (dead letters: the group that gave up); usually ""
 }
 
 // Append adds one event to a log of the tenant. Log names are free text of 1–256 bytes.
@@ -227,7 +235,7 @@ type Query struct {
 	Logs    bool
 	Prefix  string // of Logs; all tenants' logs when Tenant is empty
 	Counter string
-	Token   []byte // the delivery and message a lease token stands for, stale or not
+	Token   []byte // the delivery and message a lease token stands for, stale or not; garbled or unknown = nothing found
 	After   []byte // cursor of the page before
 	Max     int    // page size; 0 = 100
 }
