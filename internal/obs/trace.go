@@ -2,8 +2,11 @@ package obs
 
 import (
 	"context"
+	"log/slog"
 	"strings"
+	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
@@ -17,13 +20,17 @@ import (
 
 // TraceOptions configure a [Tracer].
 type TraceOptions struct {
-	Endpoint string  // host:port of an OTLP collector (gRPC); "" = tracing is off
-	Insecure bool    // plain text to the collector
-	Sample   float64 // share of new traces that are recorded, 0–1; 0 = 1; a caller's own decision is always followed
-	Service  string  // service.name; "" = "semabus"
-	Version  string  // service.version
-	Node     string  // service.instance.id; "" = none
+	Endpoint string       // host:port of an OTLP collector (gRPC); "" = tracing is off
+	Insecure bool         // plain text to the collector
+	Sample   float64      // share of new traces that are recorded, 0–1; 0 = 1; a caller's own decision is always followed
+	Service  string       // service.name; "" = "semabus"
+	Version  string       // service.version
+	Node     string       // service.instance.id; "" = none
+	Logger   *slog.Logger // hears that spans could not be sent; nil = nobody does
 }
+
+// sendTimeout bounds one attempt to send spans. There is no second attempt: a collector that is away costs spans only.
+const sendTimeout = 3 * time.Second
 
 func (o TraceOptions) withDefaults() TraceOptions {
 	if o.Sample == 0 {
@@ -31,6 +38,9 @@ func (o TraceOptions) withDefaults() TraceOptions {
 	}
 	if o.Service == "" {
 		o.Service = "semabus"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
 }
@@ -54,8 +64,8 @@ type Tracer struct {
 }
 
 // OpenTracer connects to a collector. Without an endpoint it returns nil, which is a Tracer that is off. The exporter
-// sends in the background from now until [Tracer.Close]; a collector that is away costs spans, never messages. Options
-// out of range give INVALID_ARGUMENT/INVALID_VALUE.
+// sends in the background from now until [Tracer.Close]; a collector that is away costs spans, never messages. The
+// process's OpenTelemetry error handler becomes the Logger. Options out of range give INVALID_ARGUMENT/INVALID_VALUE.
 func OpenTracer(ctx context.Context, o TraceOptions) (*Tracer, error) {
 	if o.Endpoint == "" {
 		return nil, nil
@@ -64,7 +74,9 @@ func OpenTracer(ctx context.Context, o TraceOptions) (*Tracer, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	opts := []otlptracegrpc.Option{otlptracegrpc.WithEndpoint(o.Endpoint)}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn("spans not sent", "error", err) }))
+	opts := []otlptracegrpc.Option{otlptracegrpc.WithEndpoint(o.Endpoint), otlptracegrpc.WithTimeout(sendTimeout),
+		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: false})}
 	if o.Insecure {
 		opts = append(opts, otlptracegrpc.WithInsecure())
 	}
@@ -94,7 +106,7 @@ func newTracer(o TraceOptions, sink sdktrace.TracerProviderOption) *Tracer {
 	return &Tracer{tracer: p.Tracer("github.com/semabus/semabus"), shutdown: p.Shutdown}
 }
 
-// Close sends what is still buffered, as long as ctx lasts.
+// Close sends what is still buffered and ends the exporter. It takes as long as one attempt to send, or until ctx ends.
 func (t *Tracer) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
