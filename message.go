@@ -28,7 +28,7 @@ type Message struct {
 	Root      string // first message of the causal chain; set by the bus
 	Hops      int    // links from Root; set by the bus
 
-	Priority  int           // 0–9, 9 most urgent; see PrioritySet
+	Priority  int           // 0–9, 9 most urgent; the API turns an absent one into DefaultPriority
 	Cost      float64       // in the group's cost unit; 0 = 1
 	DedupKey  string        // explicit deduplication key, kept for the dedup window
 	DeliverAt time.Time     // not before; zero = now

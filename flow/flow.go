@@ -1,0 +1,214 @@
+package flow
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	semabus "github.com/semabus/semabus"
+)
+
+// Defaults of a group that was never configured, and of each field that is zero.
+const (
+	DefaultMaxAttempts = 16
+	DefaultRetryBase   = 500 * time.Millisecond
+	DefaultRetryCap    = 5 * time.Minute
+	maxLease           = 24 * time.Hour
+	maxAttempts        = 1000
+)
+
+// Flow holds the group configuration of all tenants and the leases that count against their limits.
+type Flow struct {
+	clock semabus.Clock
+
+	mu      sync.RWMutex
+	tenants map[string]*tenant
+
+	slots slots
+}
+
+type tenant struct {
+	version uint64
+	groups  map[string]semabus.GroupConfig
+	members map[string]int
+	topics  []subscription // of all groups
+}
+
+type subscription struct{ pattern, group string }
+
+// New makes an empty Flow.
+func New(clock semabus.Clock) *Flow {
+	return &Flow{clock: clock, tenants: map[string]*tenant{}, slots: slots{groups: map[key]*slot{}, tokens: map[string]key{}}}
+}
+
+// Check validates a configuration; the error names the first field at fault and its limit.
+func (f *Flow) Check(g semabus.GroupConfig) error {
+	bad := func(field, value, limit, fix string) error {
+		return &semabus.Error{Code: semabus.CodeInvalidArgument, Reason: semabus.ReasonInvalidValue, Op: "flow.Check",
+			Field: "group." + field, Value: value, Limit: limit, Fix: fix}
+	}
+	switch {
+	case g.Name == "" || len(g.Name) > semabus.MaxIDBytes || strings.HasPrefix(g.Name, "$"):
+		return bad("name", semabus.Shorten(g.Name), "1–256 bytes, not beginning with $", "choose another name")
+	case g.MaxConcurrency < 0:
+		return bad("maxConcurrency", strconv.Itoa(g.MaxConcurrency), "≥ 0 (0 = unlimited)", "give a positive number")
+	case g.Lease < 0 || g.Lease > maxLease:
+		return bad("lease", g.Lease.String(), "0–24h (0 = 30s)", "shorten it; members extend their leases")
+	case g.Grace < 0 || g.Grace > time.Hour:
+		return bad("grace", g.Grace.String(), "0–1h (0 = 2s)", "shorten it")
+	case g.MaxAttempts < 0 || g.MaxAttempts > maxAttempts:
+		return bad("maxAttempts", strconv.Itoa(g.MaxAttempts), "0–1000 (0 = 16)", "give a number in range")
+	case g.RetryBase < 0 || g.RetryCap < 0 || (g.RetryCap > 0 && g.RetryBase > g.RetryCap):
+		return bad("retryBase", g.RetryBase.String(), "0 ≤ retryBase ≤ retryCap", "lower the base or raise the cap")
+	case g.MaxDepth < 0:
+		return bad("maxDepth", strconv.FormatInt(g.MaxDepth, 10), "≥ 0 (0 = unlimited)", "give a positive number")
+	}
+	for i, t := range g.Topics {
+		if !validPattern(t) {
+			return bad("topics["+strconv.Itoa(i)+"]", semabus.Shorten(t), "dotted name, optionally ending in .*", "see the topic rules in docs/design.md")
+		}
+	}
+	return nil
+}
+
+func validPattern(p string) bool {
+	p = strings.TrimSuffix(p, ".*")
+	return p != "" && len(p) <= semabus.MaxIDBytes && !strings.ContainsAny(p, "* \t\r\n")
+}
+
+// Apply folds changes of one tenant, oldest first; those at or below the tenant's version are ignored.
+func (f *Flow) Apply(name string, changes []*Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.tenant(name)
+	for _, c := range changes {
+		if c.Version <= t.version {
+			continue
+		}
+		t.version = c.Version
+		g := c.Group
+		g.Version = c.Version
+		t.groups[g.Name] = g
+		t.topics = slices.DeleteFunc(t.topics, func(s subscription) bool { return s.group == g.Name })
+		for _, p := range g.Topics {
+			t.topics = append(t.topics, subscription{pattern: p, group: g.Name})
+		}
+		f.slots.limit(key{name, g.Name}, g.MaxConcurrency)
+	}
+}
+
+// tenant returns the named tenant, making it where it is new. f.mu is held for writing.
+func (f *Flow) tenant(name string) *tenant {
+	t := f.tenants[name]
+	if t == nil {
+		t = &tenant{groups: map[string]semabus.GroupConfig{}, members: map[string]int{}}
+		f.tenants[name] = t
+	}
+	return t
+}
+
+// Version is the newest version folded for the tenant; 0 for an unknown one.
+func (f *Flow) Version(name string) uint64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if t := f.tenants[name]; t != nil {
+		return t.version
+	}
+	return 0
+}
+
+// Group is the effective configuration of a group, every default filled in; configured says whether it was ever set.
+func (f *Flow) Group(tenantName, name string) (g semabus.GroupConfig, configured bool) {
+	f.mu.RLock()
+	if t := f.tenants[tenantName]; t != nil {
+		g, configured = t.groups[name]
+	}
+	f.mu.RUnlock()
+	g.Name = name
+	g.Lease = orDefault(g.Lease, semabus.DefaultLease)
+	g.Grace = orDefault(g.Grace, semabus.DefaultGrace)
+	g.RetryBase = orDefault(g.RetryBase, DefaultRetryBase)
+	g.RetryCap = orDefault(g.RetryCap, max(DefaultRetryCap, g.RetryBase))
+	g.MaxAttempts = orDefault(g.MaxAttempts, DefaultMaxAttempts)
+	return g, configured
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// Groups lists configured groups in name order after a name, at most n.
+func (f *Flow) Groups(tenantName, after string, n int) []semabus.GroupConfig {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	t := f.tenants[tenantName]
+	if t == nil {
+		return nil
+	}
+	var out []semabus.GroupConfig
+	for name, g := range t.groups {
+		if name > after {
+			out = append(out, g)
+		}
+	}
+	slices.SortFunc(out, func(a, b semabus.GroupConfig) int { return strings.Compare(a.Name, b.Name) })
+	return out[:min(n, len(out))]
+}
+
+// TopicGroups lists the groups whose configuration subscribes the topic, sorted, each once.
+func (f *Flow) TopicGroups(tenantName, topic string) []string {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	t := f.tenants[tenantName]
+	if t == nil || topic == "" {
+		return nil
+	}
+	var out []string
+	for _, s := range t.topics {
+		if Matches(s.pattern, topic) {
+			out = append(out, s.group)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Matches reports whether a topic falls under a pattern: the same name, or for `a.b.*` any name that begins with `a.b.`.
+func Matches(pattern, topic string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return len(topic) > len(prefix) && strings.HasPrefix(topic, prefix)
+	}
+	return pattern == topic
+}
+
+// Join counts a member of a group in, and leave counts it out again (once).
+func (f *Flow) Join(tenantName, group string) (leave func()) {
+	f.count(tenantName, group, 1)
+	return sync.OnceFunc(func() { f.count(tenantName, group, -1) })
+}
+
+func (f *Flow) count(tenantName, group string, by int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.tenant(tenantName)
+	t.members[group] += by
+	if t.members[group] == 0 {
+		delete(t.members, group)
+	}
+}
+
+// Members is the number of members joined to a group on this node.
+func (f *Flow) Members(tenantName, group string) int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if t := f.tenants[tenantName]; t != nil {
+		return t.members[group]
+	}
+	return 0
+}
