@@ -77,13 +77,13 @@ type report struct {
 	out []Violation
 }
 
-// at reports a violation at a place in a file.
-func (r *report) at(pos token.Pos, rule, format string, args ...any) {
+// atf reports a violation at a place in a file.
+func (r *report) atf(pos token.Pos, rule, format string, args ...any) {
 	p := r.m.Fset.Position(pos)
 	r.out = append(r.out, Violation{Rule: rule, File: p.Filename, Line: p.Line, Text: fmt.Sprintf(format, args...)})
 }
 
-// whole reports a violation of a whole file or package.
-func (r *report) whole(path, rule, format string, args ...any) {
+// wholef reports a violation of a whole file or package.
+func (r *report) wholef(path, rule, format string, args ...any) {
 	r.out = append(r.out, Violation{Rule: rule, File: path, Text: fmt.Sprintf(format, args...)})
 }

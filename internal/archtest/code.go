@@ -14,7 +14,7 @@ func checkGoroutines(r *report, p *Package) {
 	for _, f := range p.product() {
 		ast.Inspect(f.AST, func(n ast.Node) bool {
 			if g, ok := n.(*ast.GoStmt); ok {
-				r.at(g.Pos(), "goroutines", "bare go statement: start it in an errgroup that a Run method owns and waits for")
+				r.atf(g.Pos(), "goroutines", "bare go statement: start it in an errgroup that a Run method owns and waits for")
 			}
 			return true
 		})
@@ -43,7 +43,7 @@ func checkClock(r *report, c *Config, p *Package) {
 				return true
 			}
 			if x, ok := s.X.(*ast.Ident); ok && x.Name == name && slices.Contains(banned, s.Sel.Name) {
-				r.at(s.Pos(), "clock", "time.%s: %s", s.Sel.Name, fix)
+				r.atf(s.Pos(), "clock", "time.%s: %s", s.Sel.Name, fix)
 			}
 			return true
 		})
@@ -65,7 +65,7 @@ func checkDataSets(r *report, c *Config, p *Package) {
 		for i, line := range strings.Split(string(f.Text), "\n") {
 			for _, form := range []string{strings.ToLower(line), splitCamel(line)} {
 				if m := re.FindStringSubmatch(form); m != nil {
-					r.at(lineStart(r, f, i+1), "data-sets", "product code names the data set %q: pass it in as data", m[1])
+					r.atf(lineStart(r, f, i+1), "data-sets", "product code names the data set %q: pass it in as data", m[1])
 					break
 				}
 			}
@@ -99,7 +99,7 @@ func checkDeclarations(r *report, c *Config, p *Package) {
 	for _, f := range p.product() {
 		for _, d := range f.AST.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
-				r.at(fn.Pos(), "init", "init function: make it a value or a constructor")
+				r.atf(fn.Pos(), "init", "init function: make it a value or a constructor")
 			}
 		}
 		ctx := f.localName("context")
@@ -109,7 +109,7 @@ func checkDeclarations(r *report, c *Config, p *Package) {
 				checkContextFields(r, ctx, n)
 			case *ast.InterfaceType:
 				if k := methods(n); k > c.MaxMethods && p.Name != "driver" {
-					r.at(n.Pos(), "interfaces", "interface with %d methods, at most %d outside a driver: split it by who needs what", k, c.MaxMethods)
+					r.atf(n.Pos(), "interfaces", "interface with %d methods, at most %d outside a driver: split it by who needs what", k, c.MaxMethods)
 				}
 			}
 			return true
@@ -119,7 +119,7 @@ func checkDeclarations(r *report, c *Config, p *Package) {
 		for _, g := range f.AST.Comments {
 			for _, line := range g.List {
 				if m := unfinished.FindString(line.Text); m != "" && !f.Generated {
-					r.at(line.Pos(), "unfinished", "%s: finish it, or name it in docs/roadmap.md and refuse it with a typed error", m)
+					r.atf(line.Pos(), "unfinished", "%s: finish it, or name it in docs/roadmap.md and refuse it with a typed error", m)
 				}
 			}
 		}
@@ -133,7 +133,7 @@ func checkContextFields(r *report, ctx string, s *ast.StructType) {
 			continue
 		}
 		if x, ok := sel.X.(*ast.Ident); ok && x.Name == ctx {
-			r.at(field.Pos(), "context", "context.Context in a struct: pass it as the first parameter")
+			r.atf(field.Pos(), "context", "context.Context in a struct: pass it as the first parameter")
 		}
 	}
 }

@@ -14,13 +14,13 @@ func checkDocs(r *report, c *Config, p *Package) {
 		return
 	}
 	if !hasDoc(p, product) {
-		r.whole(p.Rel, "docs", "no package comment in doc.go: say what it is, its main path and its guarantees")
+		r.wholef(p.Rel, "docs", "no package comment in doc.go: say what it is, its main path and its guarantees")
 	}
 	if p.Name == "main" {
 		return
 	}
 	if !matchesAny(c.NoExample, p.Rel) && !hasExample(p) {
-		r.whole(p.Rel, "examples", "no Example with an Output comment: show the main path in example_test.go")
+		r.wholef(p.Rel, "examples", "no Example with an Output comment: show the main path in example_test.go")
 	}
 	exported := exportedTypes(product)
 	for _, f := range product {
@@ -85,19 +85,19 @@ func checkDecl(r *report, exported map[string]bool, d ast.Decl) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
 		if d.Doc == nil && d.Name.IsExported() && (d.Recv == nil || exported[receiver(d)]) {
-			r.at(d.Pos(), "documented", "%s has no comment", d.Name.Name)
+			r.atf(d.Pos(), "documented", "%s has no comment", d.Name.Name)
 		}
 	case *ast.GenDecl:
 		for _, s := range d.Specs {
 			switch s := s.(type) {
 			case *ast.TypeSpec:
 				if s.Name.IsExported() && d.Doc == nil && s.Doc == nil && s.Comment == nil {
-					r.at(s.Pos(), "documented", "%s has no comment", s.Name.Name)
+					r.atf(s.Pos(), "documented", "%s has no comment", s.Name.Name)
 				}
 			case *ast.ValueSpec:
 				for _, n := range s.Names {
 					if n.IsExported() && d.Doc == nil && s.Doc == nil && s.Comment == nil {
-						r.at(n.Pos(), "documented", "%s has no comment", n.Name)
+						r.atf(n.Pos(), "documented", "%s has no comment", n.Name)
 					}
 				}
 			}

@@ -43,7 +43,7 @@ func suite(p *Package) bool { return strings.HasSuffix(p.Name, "test") && p.Rel 
 func checkImports(r *report, c *Config, p *Package) {
 	row, known := findRow(c.Rows, p.Rel)
 	if !known {
-		r.whole(p.Rel, "imports", "the import table does not know this package: add a row to internal/archtest/table.go")
+		r.wholef(p.Rel, "imports", "the import table does not know this package: add a row to internal/archtest/table.go")
 		return
 	}
 	for _, f := range p.Files {
@@ -51,11 +51,11 @@ func checkImports(r *report, c *Config, p *Package) {
 			switch own, isOwn := cutModule(r.m.Path, imp); {
 			case isOwn:
 				if !f.Test && own != p.Rel && !matchesAny(row.Imports, own) {
-					r.at(pos, "imports", "%s may not import %s: declare the interface it needs, and let internal/bus or internal/node satisfy it", p.Rel, own)
+					r.atf(pos, "imports", "%s may not import %s: declare the interface it needs, and let internal/bus or internal/node satisfy it", p.Rel, own)
 				}
 			case !strings.Contains(firstElement(imp), "."): // standard library
 				if imp == "testing" && !f.Test && !suite(p) {
-					r.at(pos, "imports", "product code imports testing")
+					r.atf(pos, "imports", "product code imports testing")
 				}
 			default:
 				checkLibrary(r, c, p, f, imp)
@@ -74,7 +74,7 @@ func checkLibrary(r *report, c *Config, p *Package, f *File, imp string) {
 			return
 		}
 	}
-	r.at(pos, "libraries", "%s may not import %s: see the library table in internal/archtest/table.go", p.Rel, imp)
+	r.atf(pos, "libraries", "%s may not import %s: see the library table in internal/archtest/table.go", p.Rel, imp)
 }
 
 // findRow prefers an exact row to a tree, and a deeper tree to a shallow one.

@@ -11,11 +11,11 @@ func checkSizes(r *report, c *Config, p *Package) {
 			continue
 		}
 		if n := r.m.Fset.File(f.AST.Pos()).LineCount(); n > c.MaxFile {
-			r.whole(f.Path, "file-size", "%d lines, at most %d: split it by noun", n, c.MaxFile)
+			r.wholef(f.Path, "file-size", "%d lines, at most %d: split it by noun", n, c.MaxFile)
 		}
 		eachFunc(r, f, func(fn *ast.FuncDecl, lines int) {
 			if lines > c.MaxFunc {
-				r.at(fn.Pos(), "func-size", "%s has %d lines, at most %d: split it by step", fn.Name.Name, lines, c.MaxFunc)
+				r.atf(fn.Pos(), "func-size", "%s has %d lines, at most %d: split it by step", fn.Name.Name, lines, c.MaxFunc)
 			}
 		})
 	}
@@ -35,7 +35,7 @@ func checkShare(r *report, c *Config) {
 		}
 	}
 	if total > 0 && float64(total-long) < c.ShortShare*float64(total) {
-		r.whole(".", "func-share", "%d of %d functions have more than %d lines, at most %.0f %% may", long, total, c.LongFunc, 100*(1-c.ShortShare))
+		r.wholef(".", "func-share", "%d of %d functions have more than %d lines, at most %.0f %% may", long, total, c.LongFunc, 100*(1-c.ShortShare))
 	}
 }
 

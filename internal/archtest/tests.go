@@ -13,12 +13,12 @@ func checkTests(r *report, c *Config, p *Package) {
 	for _, f := range p.tests() {
 		leaks = leaks || f.localName("go.uber.org/goleak") != ""
 		if f.AST.Name.Name == p.Name && !slices.Contains([]string{"export_test.go"}, filepath.Base(f.Path)) && p.Name != "main" {
-			r.at(f.AST.Name.Pos(), "external-tests", "test in package %s: make it %s_test and open what it needs in export_test.go", p.Name, p.Name)
+			r.atf(f.AST.Name.Pos(), "external-tests", "test in package %s: make it %s_test and open what it needs in export_test.go", p.Name, p.Name)
 		}
 		checkSkips(r, c, f)
 	}
 	if fn := runMethod(p); fn != nil && !leaks && p.Name != "driver" && p.Name != "main" && !suite(p) {
-		r.at(fn.Pos(), "goleak", "the package has a Run and no test of it imports goleak: verify in TestMain that it ends what it started")
+		r.atf(fn.Pos(), "goleak", "the package has a Run and no test of it imports goleak: verify in TestMain that it ends what it started")
 	}
 }
 
@@ -33,7 +33,7 @@ func checkSkips(r *report, c *Config, f *File) {
 		}
 		if s, ok := call.Fun.(*ast.SelectorExpr); ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, s.Sel.Name) {
 			if x, ok := s.X.(*ast.Ident); ok && slices.Contains([]string{"t", "b", "f", "tb"}, strings.ToLower(x.Name)) {
-				r.at(call.Pos(), "skips", "skipped test: make it run, or list the file with its reason in the architecture test")
+				r.atf(call.Pos(), "skips", "skipped test: make it run, or list the file with its reason in the architecture test")
 			}
 		}
 		return true

@@ -3,6 +3,7 @@ package obs_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func Example() {
 	span.End(nil)
 
 	w := httptest.NewRecorder()
-	metrics.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for line := range strings.Lines(w.Body.String()) {
 		if strings.Contains(line, `outcome="matched"`) {
 			fmt.Print(line)
