@@ -22,7 +22,7 @@ import (
 type TraceOptions struct {
 	Endpoint string       // host:port of an OTLP collector (gRPC); "" = tracing is off
 	Insecure bool         // plain text to the collector
-	Sample   float64      // share of new traces that are recorded, 0–1; 0 = 1; a caller's own decision is always followed
+	Sample   float64      // share of new traces that are recorded, 0–1; a caller's own decision is always followed
 	Service  string       // service.name; "" = "semabus"
 	Version  string       // service.version
 	Node     string       // service.instance.id; "" = none
@@ -33,9 +33,6 @@ type TraceOptions struct {
 const sendTimeout = 3 * time.Second
 
 func (o TraceOptions) withDefaults() TraceOptions {
-	if o.Sample == 0 {
-		o.Sample = 1
-	}
 	if o.Service == "" {
 		o.Service = "semabus"
 	}

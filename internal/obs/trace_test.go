@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func record(t *testing.T) (*obs.Tracer, *tracetest.InMemoryExporter) {
 	t.Helper()
 	sink := tracetest.NewInMemoryExporter()
-	tracer := obs.NewTracer(obs.TraceOptions{Service: "test"}, sdktrace.NewSimpleSpanProcessor(sink))
+	tracer := obs.NewTracer(obs.TraceOptions{Service: "test", Sample: 1}, sdktrace.NewSimpleSpanProcessor(sink))
 	t.Cleanup(func() {
 		if err := tracer.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)
@@ -133,7 +133,7 @@ func TestOpenTracerRefusesBadOptions(t *testing.T) {
 func TestOpenTracerWithoutACollector(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	tracer, err := obs.OpenTracer(t.Context(), obs.TraceOptions{Endpoint: "127.0.0.1:1", Insecure: true, Version: "v0",
+	tracer, err := obs.OpenTracer(t.Context(), obs.TraceOptions{Endpoint: "127.0.0.1:1", Insecure: true, Sample: 1, Version: "v0",
 		Node: "n", Logger: slog.New(slog.NewTextHandler(&out, nil))})
 	if err != nil {
 		t.Fatal(err)
