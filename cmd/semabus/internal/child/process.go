@@ -73,12 +73,17 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop closes the child's input and sends SIGTERM, waits a grace, then kills.
-func (p *Process) Stop() {
+// Signal asks the child to end: it closes its input and sends SIGTERM.
+func (p *Process) Signal() {
 	p.once.Do(func() {
 		_ = p.stdin.Close()
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	})
+}
+
+// Stop is Signal, a grace to end in, then Kill; it returns once the process is gone.
+func (p *Process) Stop() {
+	p.Signal()
 	late := make(chan struct{})
 	stop := time.AfterFunc(stopGrace, func() { close(late) })
 	defer stop.Stop()
