@@ -153,7 +153,13 @@ type InfoResponse struct {
 	// The caller's name, from its credential.
 	Principal string `protobuf:"bytes,13,opt,name=principal,proto3" json:"principal,omitempty"`
 	// The caller's role, from its credential.
-	Role          Role `protobuf:"varint,14,opt,name=role,proto3,enum=semabus.v1.Role" json:"role,omitempty"`
+	Role Role `protobuf:"varint,14,opt,name=role,proto3,enum=semabus.v1.Role" json:"role,omitempty"`
+	// Intents whose scorers are being refitted.
+	PendingRefits uint64 `protobuf:"varint,15,opt,name=pending_refits,json=pendingRefits,proto3" json:"pending_refits,omitempty"`
+	// Syncs of the log since the node started; commits / syncs is the group commit's fill.
+	Syncs int64 `protobuf:"varint,16,opt,name=syncs,proto3" json:"syncs,omitempty"`
+	// Commits since the node started.
+	Commits       int64 `protobuf:"varint,17,opt,name=commits,proto3" json:"commits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -286,6 +292,27 @@ func (x *InfoResponse) GetRole() Role {
 	return Role_ROLE_UNSPECIFIED
 }
 
+func (x *InfoResponse) GetPendingRefits() uint64 {
+	if x != nil {
+		return x.PendingRefits
+	}
+	return 0
+}
+
+func (x *InfoResponse) GetSyncs() int64 {
+	if x != nil {
+		return x.Syncs
+	}
+	return 0
+}
+
+func (x *InfoResponse) GetCommits() int64 {
+	if x != nil {
+		return x.Commits
+	}
+	return 0
+}
+
 // A key without its secret.
 type Key struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -300,7 +327,9 @@ type Key struct {
 	// What it may do.
 	Role Role `protobuf:"varint,5,opt,name=role,proto3,enum=semabus.v1.Role" json:"role,omitempty"`
 	// When it was made.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// It is of no use any more.
+	Revoked       bool `protobuf:"varint,7,opt,name=revoked,proto3" json:"revoked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -377,10 +406,18 @@ func (x *Key) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Key) GetRevoked() bool {
+	if x != nil {
+		return x.Revoked
+	}
+	return false
+}
+
 // Asks for a key.
 type CreateKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Idempotence key. A repeat is refused with ALREADY_EXISTS, as the secret is shown once only: revoke and make another.
+	// Names the call in logs. A repeat makes another key, as a secret is never stored and so cannot be shown again: revoke the
+	// key whose answer was lost.
 	OpId string `protobuf:"bytes,1,opt,name=op_id,json=opId,proto3" json:"op_id,omitempty"`
 	// Tenant of the new principal; empty = the caller's. Another one than the caller's is for admins of tenant "default".
 	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
@@ -823,7 +860,7 @@ const file_semabus_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"\x16semabus/v1/admin.proto\x12\n" +
 	"semabus.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18semabus/v1/options.proto\"\r\n" +
-	"\vInfoRequest\"\xb8\x03\n" +
+	"\vInfoRequest\"\x8f\x04\n" +
 	"\fInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1d\n" +
 	"\n" +
@@ -842,7 +879,10 @@ const file_semabus_v1_admin_proto_rawDesc = "" +
 	"disk_bytes\x18\v \x01(\x03R\tdiskBytes\x12\x16\n" +
 	"\x06tenant\x18\f \x01(\tR\x06tenant\x12\x1c\n" +
 	"\tprincipal\x18\r \x01(\tR\tprincipal\x12$\n" +
-	"\x04role\x18\x0e \x01(\x0e2\x10.semabus.v1.RoleR\x04role\"\xb6\x01\n" +
+	"\x04role\x18\x0e \x01(\x0e2\x10.semabus.v1.RoleR\x04role\x12%\n" +
+	"\x0epending_refits\x18\x0f \x01(\x04R\rpendingRefits\x12\x14\n" +
+	"\x05syncs\x18\x10 \x01(\x03R\x05syncs\x12\x18\n" +
+	"\acommits\x18\x11 \x01(\x03R\acommits\"\xd0\x01\n" +
 	"\x03Key\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -850,7 +890,8 @@ const file_semabus_v1_admin_proto_rawDesc = "" +
 	"\x03set\x18\x04 \x01(\tR\x03set\x12$\n" +
 	"\x04role\x18\x05 \x01(\x0e2\x10.semabus.v1.RoleR\x04role\x12;\n" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\x8b\x01\n" +
+	"createTime\x12\x18\n" +
+	"\arevoked\x18\a \x01(\bR\arevoked\"\x8b\x01\n" +
 	"\x10CreateKeyRequest\x12\x13\n" +
 	"\x05op_id\x18\x01 \x01(\tR\x04opId\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +

@@ -25,7 +25,7 @@ const (
 )
 
 // One typed error. A call that fails as a whole carries the same content in its gRPC status: code and message there, and
-// google.rpc.ErrorInfo (reason, domain "semabus.dev", metadata field/limit/value/fix), google.rpc.BadRequest (field and
+// google.rpc.ErrorInfo (reason, domain "semabus", metadata field/limit/value/fix), google.rpc.BadRequest (field and
 // what to do) and google.rpc.RetryInfo in its details.
 type Error struct {
 	state protoimpl.MessageState `protogen:"open.v1"`

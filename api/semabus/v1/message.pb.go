@@ -1625,7 +1625,7 @@ type Extension struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lease's token.
 	Token []byte `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
-	// From now, longer or shorter; zero gives the delivery back now without costing an attempt. Absent = the group's lease.
+	// From now, longer or shorter; zero gives the delivery back now without costing an attempt. Absent = 30 s.
 	Term          *durationpb.Duration `protobuf:"bytes,2,opt,name=term,proto3" json:"term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
