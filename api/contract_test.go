@@ -177,7 +177,7 @@ var unbuilt = map[string]bool{
 	"Admin.Backup": true,
 }
 
-func status(m protoreflect.MethodDescriptor) string {
+func built(m protoreflect.MethodDescriptor) string {
 	switch {
 	case m.ParentFile().Package() != "semabus.v1":
 		return "v1alpha"
@@ -232,7 +232,7 @@ func table() string {
 	b.WriteString("| verb | request | permission | HTTP | status |\n|---|---|---|---|---|\n")
 	contract(func(m protoreflect.MethodDescriptor) {
 		need := strings.ToLower(strings.TrimPrefix(permission(m).String(), "PERMISSION_"))
-		fmt.Fprintf(&b, "| %s%s | %s | %s | `%s` | %s |\n", short(m), arrow(m), shape(m.Input()), need, http(m), status(m))
+		fmt.Fprintf(&b, "| %s%s | %s | %s | `%s` | %s |\n", short(m), arrow(m), shape(m.Input()), need, http(m), built(m))
 	})
 	return b.String()
 }
