@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -51,9 +52,6 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 		return s.toStatus(ss.Context(), info.FullMethod, err)
 	}
 	err = next(srv, &admitted{ServerStream: ss, ctx: ctx})
-	if err != nil && ctx.Err() != nil && s.stopping.Err() != nil {
-		err = shuttingDown()
-	}
 	return s.toStatus(ctx, info.FullMethod, err)
 }
 
@@ -64,8 +62,21 @@ func (s *Server) panicked(ctx context.Context, method string, r any) error {
 	return status.Error(codes.Internal, internalText)
 }
 
-func shuttingDown() error {
-	return &semabus.Error{Code: semabus.CodeUnavailable, Reason: semabus.ReasonShuttingDown, Fix: "reconnect, to this node or another"}
+// guard is the interceptors' recover for what a handler runs beside itself.
+func (s *Server) guard(ctx context.Context, method string, f func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = s.panicked(ctx, method, r)
+			}
+		}()
+		return f()
+	}
+}
+
+// goAway tells a client that the node stops.
+func goAway() *semabusv1.GoAway {
+	return &semabusv1.GoAway{Reason: "the node is shutting down: finish what is under way, close the stream, reconnect"}
 }
 
 // admitted is a stream whose context knows the principal and whose frames were decoded.

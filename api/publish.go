@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"sync"
+	"time"
 
 	semabus "github.com/semabus/semabus"
 	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
@@ -25,7 +27,8 @@ func (b *busService) PublishStream(stream publishStream) error {
 	if err != nil {
 		return err
 	}
-	for b.s.ready() {
+	defer context.AfterFunc(b.s.stopping, pub.farewell)()
+	for {
 		frame, err := stream.Recv()
 		if err != nil {
 			return ended(err)
@@ -34,7 +37,27 @@ func (b *busService) PublishStream(stream publishStream) error {
 			return err
 		}
 	}
-	return shuttingDown()
+}
+
+// partingTime is how long a publisher has to end its stream after go_away.
+const partingTime = time.Second
+
+// farewell asks the client to leave and, if it does not, cuts the stream; what was not acknowledged is sent again elsewhere.
+func (p *publisher) farewell() {
+	ctx := p.stream.Context()
+	err := p.send(&semabusv1.PublishStreamResponse{Frame: &semabusv1.PublishStreamResponse_GoAway{GoAway: goAway()}})
+	if err != nil {
+		cut(ctx)
+		return
+	}
+	stop := p.s.clock.AfterFunc(partingTime, func() { cut(ctx) })
+	context.AfterFunc(ctx, func() { stop() })
+}
+
+func (p *publisher) send(r *semabusv1.PublishStreamResponse) error {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	return p.stream.Send(r)
 }
 
 // ended turns the client's orderly end into success.
@@ -53,6 +76,8 @@ type publisher struct {
 	p      semabus.Principal
 	like   bus.PublishItem // what hello said of every item
 	items  []bus.PublishItem
+
+	sending sync.Mutex // a stream has one writer at a time
 }
 
 func (b *busService) open(stream publishStream, hello *semabusv1.PublishHello) (*publisher, error) {
@@ -70,7 +95,7 @@ func (b *busService) open(stream publishStream, hello *semabusv1.PublishHello) (
 	if f.err != nil {
 		return nil, f.err
 	}
-	return pub, stream.Send(&semabusv1.PublishStreamResponse{Frame: &semabusv1.PublishStreamResponse_Welcome{
+	return pub, pub.send(&semabusv1.PublishStreamResponse{Frame: &semabusv1.PublishStreamResponse_Welcome{
 		Welcome: &semabusv1.PublishWelcome{MaxMessageBytes: int64(b.s.maxMessage), MaxFrameBytes: semabus.MaxFrameBytes}}})
 }
 
@@ -113,7 +138,7 @@ func (p *publisher) frame(in *semabusv1.PublishFrame) error {
 		}
 		k++
 	}
-	return p.stream.Send(&semabusv1.PublishStreamResponse{Frame: &semabusv1.PublishStreamResponse_Ack{Ack: ack}})
+	return p.send(&semabusv1.PublishStreamResponse{Frame: &semabusv1.PublishStreamResponse_Ack{Ack: ack}})
 }
 
 func (p *publisher) item(m *semabusv1.SequencedMessage, i int) (bus.PublishItem, error) {

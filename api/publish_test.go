@@ -86,7 +86,7 @@ func TestBadRequestsAreTyped(t *testing.T) {
 	}{
 		"no message":  {&semabusv1.PublishRequest{}, semabus.ReasonRequired, "message"},
 		"10 MB":       {&semabusv1.PublishRequest{Message: &semabusv1.Message{To: "g", Payload: make([]byte, 10<<20)}}, semabus.ReasonTooLarge, ""},
-		"id of 10 KB": {&semabusv1.PublishRequest{Message: &semabusv1.Message{To: "g", Id: strings.Repeat("x", 10<<10)}}, semabus.ReasonInvalidID, ""},
+		"id of 10 KB": {&semabusv1.PublishRequest{Message: &semabusv1.Message{To: "g", Id: strings.Repeat("x", 10<<10)}}, semabus.ReasonTooLarge, ""},
 		"bad time": {&semabusv1.PublishRequest{Message: &semabusv1.Message{To: "g", DeliverAt: &timestamppb.Timestamp{Nanos: -5}}},
 			semabus.ReasonInvalidValue, "message.deliver_at"},
 		"negative ttl": {&semabusv1.PublishRequest{Message: &semabusv1.Message{To: "g", Ttl: durationpb.New(-1)}}, semabus.ReasonInvalidValue, "message.ttl"},
@@ -143,7 +143,7 @@ func TestPublishStreamAcknowledgesBySequence(t *testing.T) {
 	if len(rs) != 4 || rs[0].GetReceipt() == nil || rs[3].GetReceipt() == nil || rs[3].GetSequence() != 4 {
 		t.Fatalf("results are %v", rs)
 	}
-	if e := rs[1].GetError(); e.GetReason() != semabus.ReasonInvalidID || rs[1].GetReceipt() != nil || rs[1].GetSequence() != 2 {
+	if e := rs[1].GetError(); e.GetReason() != semabus.ReasonTooLarge || rs[1].GetReceipt() != nil || rs[1].GetSequence() != 2 {
 		t.Errorf("result of the bad id is %v", rs[1])
 	}
 	if e := rs[2].GetError(); e.GetReason() != semabus.ReasonRequired {

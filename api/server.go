@@ -134,18 +134,12 @@ func (s *Server) options(t *tls.Config) []grpc.ServerOption {
 }
 
 // tap gives the long-lived streams a context that their handlers can end, which is the only way to end a Recv from inside.
-// A publish stream that waits for its next frame ends as soon as Shutdown begins, instead of holding the node up for its
-// whole grace; what it had not acknowledged its client sends again elsewhere.
+// gRPC then answers CANCELLED by itself, so a stream that is cut has been told why in a frame before.
 func (s *Server) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
-	publishing := info.FullMethodName == semabusv1.Bus_PublishStream_FullMethodName
-	if !publishing && info.FullMethodName != semabusv1.Bus_Subscribe_FullMethodName {
+	if info.FullMethodName != semabusv1.Bus_PublishStream_FullMethodName && info.FullMethodName != semabusv1.Bus_Subscribe_FullMethodName {
 		return ctx, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	if publishing {
-		forget := context.AfterFunc(s.stopping, cancel)
-		context.AfterFunc(ctx, func() { forget() })
-	}
 	return context.WithValue(ctx, cutKey{}, cancel), nil
 }
 

@@ -42,7 +42,7 @@ func (b *busService) Subscribe(stream subscribeStream) error {
 	defer m.sub.Close(context.WithoutCancel(stream.Context()))
 	g, ctx := errgroup.WithContext(stream.Context())
 	defer context.AfterFunc(ctx, func() { cut(stream.Context()) })()
-	g.Go(func() error { return m.deliver(ctx) })
+	g.Go(b.s.guard(ctx, semabusv1.Bus_Subscribe_FullMethodName, func() error { return m.deliver(ctx) }))
 	err = m.receive(ctx, g)
 	m.leave()
 	if werr := g.Wait(); werr != nil && !errors.Is(werr, context.Canceled) {
@@ -162,15 +162,7 @@ func (m *member) receive(ctx context.Context, g *errgroup.Group) error {
 		case *semabusv1.SubscribeRequest_Credit:
 			m.credit.add(frame.Credit)
 		case *semabusv1.SubscribeRequest_Settle:
-			select {
-			case m.slots <- struct{}{}:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			g.Go(func() error {
-				defer func() { <-m.slots }()
-				return m.settle(frame.Settle)
-			})
+			err = m.settle(ctx, g, frame.Settle)
 		case *semabusv1.SubscribeRequest_Extend:
 			err = m.extend(frame.Extend)
 		case *semabusv1.SubscribeRequest_Heartbeat:
@@ -188,16 +180,25 @@ func (m *member) receive(ctx context.Context, g *errgroup.Group) error {
 	}
 }
 
-// settle answers one frame: all of its settlements as one batch.
-func (m *member) settle(in *semabusv1.SettleFrame) error {
+// settle commits one frame as one batch beside the loop, a bounded number of frames at a time, and answers it.
+func (m *member) settle(ctx context.Context, g *errgroup.Group, in *semabusv1.SettleFrame) error {
 	var f fields
 	ss := f.settlements("", in.GetSettlements())
 	if f.err != nil {
 		return f.err
 	}
-	out := &semabusv1.SettledFrame{Id: in.GetId(),
-		Results: m.s.fromSettled(m.ctx, semabusv1.Bus_Subscribe_FullMethodName, ss, m.sub.Settle(m.ctx, ss))}
-	return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Settled{Settled: out}})
+	select {
+	case m.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	g.Go(m.s.guard(ctx, semabusv1.Bus_Subscribe_FullMethodName, func() error {
+		defer func() { <-m.slots }()
+		out := &semabusv1.SettledFrame{Id: in.GetId(),
+			Results: m.s.fromSettled(m.ctx, semabusv1.Bus_Subscribe_FullMethodName, ss, m.sub.Settle(m.ctx, ss))}
+		return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Settled{Settled: out}})
+	}))
+	return nil
 }
 
 func (m *member) extend(in *semabusv1.ExtendFrame) error {
@@ -213,10 +214,15 @@ func (m *member) extend(in *semabusv1.ExtendFrame) error {
 // heartbeat renews every lease of the stream before it is answered, so that the answer is a promise.
 func (m *member) heartbeat(in *semabusv1.Heartbeat) error {
 	if err := m.sub.Renew(m.ctx); err != nil {
-		return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Error{
-			Error: m.s.toError(m.ctx, semabusv1.Bus_Subscribe_FullMethodName, err)}})
+		return m.tell(err)
 	}
 	return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Heartbeat{Heartbeat: in}})
+}
+
+// tell sends an error that has no frame to answer.
+func (m *member) tell(err error) error {
+	return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Error{
+		Error: m.s.toError(m.ctx, semabusv1.Bus_Subscribe_FullMethodName, err)}})
 }
 
 // deliver leases and sends while there is credit, until the client goes, drains, or the node stops.
@@ -237,7 +243,7 @@ func (m *member) deliver(ctx context.Context) error {
 			}
 		}
 		if err != nil && ctx.Err() == nil {
-			return err
+			return errors.Join(err, m.tell(err))
 		}
 	}
 }
@@ -259,7 +265,7 @@ func (m *member) paused(ctx context.Context) error {
 func (m *member) farewell(err error) error {
 	if m.s.stopping.Err() != nil && m.gone.Err() == nil && m.stream.Context().Err() == nil {
 		return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_GoAway{
-			GoAway: &semabusv1.GoAway{Reason: "the node is shutting down: settle what you hold, close the stream, reconnect"}}})
+			GoAway: goAway()}})
 	}
 	if errors.Is(err, context.Canceled) {
 		return nil

@@ -613,6 +613,7 @@ type PublishStreamResponse struct {
 	//
 	//	*PublishStreamResponse_Welcome
 	//	*PublishStreamResponse_Ack
+	//	*PublishStreamResponse_GoAway
 	Frame         isPublishStreamResponse_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -673,6 +674,15 @@ func (x *PublishStreamResponse) GetAck() *PublishAck {
 	return nil
 }
 
+func (x *PublishStreamResponse) GetGoAway() *GoAway {
+	if x != nil {
+		if x, ok := x.Frame.(*PublishStreamResponse_GoAway); ok {
+			return x.GoAway
+		}
+	}
+	return nil
+}
+
 type isPublishStreamResponse_Frame interface {
 	isPublishStreamResponse_Frame()
 }
@@ -687,9 +697,17 @@ type PublishStreamResponse_Ack struct {
 	Ack *PublishAck `protobuf:"bytes,2,opt,name=ack,proto3,oneof"`
 }
 
+type PublishStreamResponse_GoAway struct {
+	// The node stops: close the stream once the last ack is there, reconnect, resend what has none. A second later the
+	// node ends the stream by itself (CANCELLED).
+	GoAway *GoAway `protobuf:"bytes,3,opt,name=go_away,json=goAway,proto3,oneof"`
+}
+
 func (*PublishStreamResponse_Welcome) isPublishStreamResponse_Frame() {}
 
 func (*PublishStreamResponse_Ack) isPublishStreamResponse_Frame() {}
+
+func (*PublishStreamResponse_GoAway) isPublishStreamResponse_Frame() {}
 
 // The node is ready for messages.
 type PublishWelcome struct {
@@ -2082,7 +2100,8 @@ type SubscribeResponse_GoAway struct {
 }
 
 type SubscribeResponse_Error struct {
-	// Something of this stream failed that has no frame to answer; the stream goes on.
+	// Something failed that has no frame to answer: a heartbeat that renewed nothing (the stream goes on), or the delivery
+	// of more work (the node then ends the stream: CANCELLED; reconnect).
 	Error *Error `protobuf:"bytes,7,opt,name=error,proto3,oneof"`
 }
 
@@ -3692,10 +3711,11 @@ const file_semabus_v1_bus_proto_rawDesc = "" +
 	"\x10SequencedMessage\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12-\n" +
 	"\amessage\x18\x02 \x01(\v2\x13.semabus.v1.MessageR\amessage\x12\x13\n" +
-	"\x05op_id\x18\x03 \x01(\tR\x04opId\"\x84\x01\n" +
+	"\x05op_id\x18\x03 \x01(\tR\x04opId\"\xb3\x01\n" +
 	"\x15PublishStreamResponse\x126\n" +
 	"\awelcome\x18\x01 \x01(\v2\x1a.semabus.v1.PublishWelcomeH\x00R\awelcome\x12*\n" +
-	"\x03ack\x18\x02 \x01(\v2\x16.semabus.v1.PublishAckH\x00R\x03ackB\a\n" +
+	"\x03ack\x18\x02 \x01(\v2\x16.semabus.v1.PublishAckH\x00R\x03ack\x12-\n" +
+	"\ago_away\x18\x03 \x01(\v2\x12.semabus.v1.GoAwayH\x00R\x06goAwayB\a\n" +
 	"\x05frame\"d\n" +
 	"\x0ePublishWelcome\x12*\n" +
 	"\x11max_message_bytes\x18\x01 \x01(\x03R\x0fmaxMessageBytes\x12&\n" +
@@ -4042,102 +4062,103 @@ var file_semabus_v1_bus_proto_depIdxs = []int32{
 	55, // 9: semabus.v1.SequencedMessage.message:type_name -> semabus.v1.Message
 	10, // 10: semabus.v1.PublishStreamResponse.welcome:type_name -> semabus.v1.PublishWelcome
 	11, // 11: semabus.v1.PublishStreamResponse.ack:type_name -> semabus.v1.PublishAck
-	12, // 12: semabus.v1.PublishAck.results:type_name -> semabus.v1.PublishResult
-	58, // 13: semabus.v1.PublishResult.receipt:type_name -> semabus.v1.Receipt
-	59, // 14: semabus.v1.PublishResult.error:type_name -> semabus.v1.Error
-	55, // 15: semabus.v1.PrepareRequest.message:type_name -> semabus.v1.Message
-	60, // 16: semabus.v1.PrepareRequest.check_after:type_name -> google.protobuf.Duration
-	0,  // 17: semabus.v1.ResolveRequest.resolution:type_name -> semabus.v1.Resolution
-	58, // 18: semabus.v1.ResolveResponse.receipt:type_name -> semabus.v1.Receipt
-	0,  // 19: semabus.v1.CheckTransactionsRequest.resolution:type_name -> semabus.v1.Resolution
-	55, // 20: semabus.v1.CheckTransactionsResponse.message:type_name -> semabus.v1.Message
-	55, // 21: semabus.v1.RequestRequest.message:type_name -> semabus.v1.Message
-	60, // 22: semabus.v1.RequestRequest.timeout:type_name -> google.protobuf.Duration
-	58, // 23: semabus.v1.RequestResponse.receipt:type_name -> semabus.v1.Receipt
-	55, // 24: semabus.v1.RequestResponse.reply:type_name -> semabus.v1.Message
-	24, // 25: semabus.v1.SubscribeRequest.hello:type_name -> semabus.v1.SubscribeHello
-	25, // 26: semabus.v1.SubscribeRequest.credit:type_name -> semabus.v1.Credit
-	26, // 27: semabus.v1.SubscribeRequest.settle:type_name -> semabus.v1.SettleFrame
-	27, // 28: semabus.v1.SubscribeRequest.extend:type_name -> semabus.v1.ExtendFrame
-	28, // 29: semabus.v1.SubscribeRequest.heartbeat:type_name -> semabus.v1.Heartbeat
-	29, // 30: semabus.v1.SubscribeRequest.drain:type_name -> semabus.v1.Drain
-	60, // 31: semabus.v1.SubscribeHello.lease:type_name -> google.protobuf.Duration
-	25, // 32: semabus.v1.SubscribeHello.credit:type_name -> semabus.v1.Credit
-	61, // 33: semabus.v1.SettleFrame.settlements:type_name -> semabus.v1.Settlement
-	62, // 34: semabus.v1.ExtendFrame.extensions:type_name -> semabus.v1.Extension
-	31, // 35: semabus.v1.SubscribeResponse.welcome:type_name -> semabus.v1.SubscribeWelcome
-	32, // 36: semabus.v1.SubscribeResponse.deliveries:type_name -> semabus.v1.Deliveries
-	33, // 37: semabus.v1.SubscribeResponse.settled:type_name -> semabus.v1.SettledFrame
-	34, // 38: semabus.v1.SubscribeResponse.extended:type_name -> semabus.v1.ExtendedFrame
-	28, // 39: semabus.v1.SubscribeResponse.heartbeat:type_name -> semabus.v1.Heartbeat
-	35, // 40: semabus.v1.SubscribeResponse.go_away:type_name -> semabus.v1.GoAway
-	59, // 41: semabus.v1.SubscribeResponse.error:type_name -> semabus.v1.Error
-	60, // 42: semabus.v1.SubscribeWelcome.lease:type_name -> google.protobuf.Duration
-	63, // 43: semabus.v1.Deliveries.deliveries:type_name -> semabus.v1.Delivery
-	64, // 44: semabus.v1.SettledFrame.results:type_name -> semabus.v1.SettleResult
-	65, // 45: semabus.v1.ExtendedFrame.results:type_name -> semabus.v1.ExtendResult
-	60, // 46: semabus.v1.GoAway.retry_after:type_name -> google.protobuf.Duration
-	60, // 47: semabus.v1.FetchRequest.lease:type_name -> google.protobuf.Duration
-	60, // 48: semabus.v1.FetchRequest.wait:type_name -> google.protobuf.Duration
-	63, // 49: semabus.v1.FetchResponse.deliveries:type_name -> semabus.v1.Delivery
-	61, // 50: semabus.v1.SettleRequest.settlements:type_name -> semabus.v1.Settlement
-	64, // 51: semabus.v1.SettleResponse.results:type_name -> semabus.v1.SettleResult
-	62, // 52: semabus.v1.ExtendRequest.extensions:type_name -> semabus.v1.Extension
-	65, // 53: semabus.v1.ExtendResponse.results:type_name -> semabus.v1.ExtendResult
-	1,  // 54: semabus.v1.Operation.state:type_name -> semabus.v1.OperationState
-	66, // 55: semabus.v1.Operation.reserved:type_name -> google.protobuf.Timestamp
-	43, // 56: semabus.v1.ReserveResponse.operation:type_name -> semabus.v1.Operation
-	1,  // 57: semabus.v1.ResolveOpRequest.state:type_name -> semabus.v1.OperationState
-	43, // 58: semabus.v1.ResolveOpResponse.operation:type_name -> semabus.v1.Operation
-	43, // 59: semabus.v1.ListInDoubtResponse.operations:type_name -> semabus.v1.Operation
-	50, // 60: semabus.v1.FeedbackRequest.labels:type_name -> semabus.v1.Label
-	55, // 61: semabus.v1.WhyResponse.message:type_name -> semabus.v1.Message
-	67, // 62: semabus.v1.WhyResponse.decision:type_name -> semabus.v1.Decision
-	68, // 63: semabus.v1.WhyResponse.reason:type_name -> semabus.v1.MatchReason
-	69, // 64: semabus.v1.WhyResponse.match:type_name -> semabus.v1.Match
-	54, // 65: semabus.v1.WhyResponse.deliveries:type_name -> semabus.v1.DeliveryState
-	2,  // 66: semabus.v1.DeliveryState.phase:type_name -> semabus.v1.DeliveryPhase
-	66, // 67: semabus.v1.DeliveryState.due:type_name -> google.protobuf.Timestamp
-	66, // 68: semabus.v1.DeliveryState.expires:type_name -> google.protobuf.Timestamp
-	66, // 69: semabus.v1.DeliveryState.enqueued:type_name -> google.protobuf.Timestamp
-	66, // 70: semabus.v1.DeliveryState.settled:type_name -> google.protobuf.Timestamp
-	3,  // 71: semabus.v1.Bus.Publish:input_type -> semabus.v1.PublishRequest
-	5,  // 72: semabus.v1.Bus.PublishStream:input_type -> semabus.v1.PublishStreamRequest
-	13, // 73: semabus.v1.Bus.Prepare:input_type -> semabus.v1.PrepareRequest
-	15, // 74: semabus.v1.Bus.Resolve:input_type -> semabus.v1.ResolveRequest
-	17, // 75: semabus.v1.Bus.CheckTransactions:input_type -> semabus.v1.CheckTransactionsRequest
-	19, // 76: semabus.v1.Bus.Request:input_type -> semabus.v1.RequestRequest
-	21, // 77: semabus.v1.Bus.CancelScheduled:input_type -> semabus.v1.CancelScheduledRequest
-	23, // 78: semabus.v1.Bus.Subscribe:input_type -> semabus.v1.SubscribeRequest
-	36, // 79: semabus.v1.Bus.Fetch:input_type -> semabus.v1.FetchRequest
-	38, // 80: semabus.v1.Bus.Settle:input_type -> semabus.v1.SettleRequest
-	40, // 81: semabus.v1.Bus.Extend:input_type -> semabus.v1.ExtendRequest
-	42, // 82: semabus.v1.Bus.Reserve:input_type -> semabus.v1.ReserveRequest
-	45, // 83: semabus.v1.Bus.ResolveOp:input_type -> semabus.v1.ResolveOpRequest
-	47, // 84: semabus.v1.Bus.ListInDoubt:input_type -> semabus.v1.ListInDoubtRequest
-	49, // 85: semabus.v1.Bus.Feedback:input_type -> semabus.v1.FeedbackRequest
-	52, // 86: semabus.v1.Bus.Why:input_type -> semabus.v1.WhyRequest
-	4,  // 87: semabus.v1.Bus.Publish:output_type -> semabus.v1.PublishResponse
-	9,  // 88: semabus.v1.Bus.PublishStream:output_type -> semabus.v1.PublishStreamResponse
-	14, // 89: semabus.v1.Bus.Prepare:output_type -> semabus.v1.PrepareResponse
-	16, // 90: semabus.v1.Bus.Resolve:output_type -> semabus.v1.ResolveResponse
-	18, // 91: semabus.v1.Bus.CheckTransactions:output_type -> semabus.v1.CheckTransactionsResponse
-	20, // 92: semabus.v1.Bus.Request:output_type -> semabus.v1.RequestResponse
-	22, // 93: semabus.v1.Bus.CancelScheduled:output_type -> semabus.v1.CancelScheduledResponse
-	30, // 94: semabus.v1.Bus.Subscribe:output_type -> semabus.v1.SubscribeResponse
-	37, // 95: semabus.v1.Bus.Fetch:output_type -> semabus.v1.FetchResponse
-	39, // 96: semabus.v1.Bus.Settle:output_type -> semabus.v1.SettleResponse
-	41, // 97: semabus.v1.Bus.Extend:output_type -> semabus.v1.ExtendResponse
-	44, // 98: semabus.v1.Bus.Reserve:output_type -> semabus.v1.ReserveResponse
-	46, // 99: semabus.v1.Bus.ResolveOp:output_type -> semabus.v1.ResolveOpResponse
-	48, // 100: semabus.v1.Bus.ListInDoubt:output_type -> semabus.v1.ListInDoubtResponse
-	51, // 101: semabus.v1.Bus.Feedback:output_type -> semabus.v1.FeedbackResponse
-	53, // 102: semabus.v1.Bus.Why:output_type -> semabus.v1.WhyResponse
-	87, // [87:103] is the sub-list for method output_type
-	71, // [71:87] is the sub-list for method input_type
-	71, // [71:71] is the sub-list for extension type_name
-	71, // [71:71] is the sub-list for extension extendee
-	0,  // [0:71] is the sub-list for field type_name
+	35, // 12: semabus.v1.PublishStreamResponse.go_away:type_name -> semabus.v1.GoAway
+	12, // 13: semabus.v1.PublishAck.results:type_name -> semabus.v1.PublishResult
+	58, // 14: semabus.v1.PublishResult.receipt:type_name -> semabus.v1.Receipt
+	59, // 15: semabus.v1.PublishResult.error:type_name -> semabus.v1.Error
+	55, // 16: semabus.v1.PrepareRequest.message:type_name -> semabus.v1.Message
+	60, // 17: semabus.v1.PrepareRequest.check_after:type_name -> google.protobuf.Duration
+	0,  // 18: semabus.v1.ResolveRequest.resolution:type_name -> semabus.v1.Resolution
+	58, // 19: semabus.v1.ResolveResponse.receipt:type_name -> semabus.v1.Receipt
+	0,  // 20: semabus.v1.CheckTransactionsRequest.resolution:type_name -> semabus.v1.Resolution
+	55, // 21: semabus.v1.CheckTransactionsResponse.message:type_name -> semabus.v1.Message
+	55, // 22: semabus.v1.RequestRequest.message:type_name -> semabus.v1.Message
+	60, // 23: semabus.v1.RequestRequest.timeout:type_name -> google.protobuf.Duration
+	58, // 24: semabus.v1.RequestResponse.receipt:type_name -> semabus.v1.Receipt
+	55, // 25: semabus.v1.RequestResponse.reply:type_name -> semabus.v1.Message
+	24, // 26: semabus.v1.SubscribeRequest.hello:type_name -> semabus.v1.SubscribeHello
+	25, // 27: semabus.v1.SubscribeRequest.credit:type_name -> semabus.v1.Credit
+	26, // 28: semabus.v1.SubscribeRequest.settle:type_name -> semabus.v1.SettleFrame
+	27, // 29: semabus.v1.SubscribeRequest.extend:type_name -> semabus.v1.ExtendFrame
+	28, // 30: semabus.v1.SubscribeRequest.heartbeat:type_name -> semabus.v1.Heartbeat
+	29, // 31: semabus.v1.SubscribeRequest.drain:type_name -> semabus.v1.Drain
+	60, // 32: semabus.v1.SubscribeHello.lease:type_name -> google.protobuf.Duration
+	25, // 33: semabus.v1.SubscribeHello.credit:type_name -> semabus.v1.Credit
+	61, // 34: semabus.v1.SettleFrame.settlements:type_name -> semabus.v1.Settlement
+	62, // 35: semabus.v1.ExtendFrame.extensions:type_name -> semabus.v1.Extension
+	31, // 36: semabus.v1.SubscribeResponse.welcome:type_name -> semabus.v1.SubscribeWelcome
+	32, // 37: semabus.v1.SubscribeResponse.deliveries:type_name -> semabus.v1.Deliveries
+	33, // 38: semabus.v1.SubscribeResponse.settled:type_name -> semabus.v1.SettledFrame
+	34, // 39: semabus.v1.SubscribeResponse.extended:type_name -> semabus.v1.ExtendedFrame
+	28, // 40: semabus.v1.SubscribeResponse.heartbeat:type_name -> semabus.v1.Heartbeat
+	35, // 41: semabus.v1.SubscribeResponse.go_away:type_name -> semabus.v1.GoAway
+	59, // 42: semabus.v1.SubscribeResponse.error:type_name -> semabus.v1.Error
+	60, // 43: semabus.v1.SubscribeWelcome.lease:type_name -> google.protobuf.Duration
+	63, // 44: semabus.v1.Deliveries.deliveries:type_name -> semabus.v1.Delivery
+	64, // 45: semabus.v1.SettledFrame.results:type_name -> semabus.v1.SettleResult
+	65, // 46: semabus.v1.ExtendedFrame.results:type_name -> semabus.v1.ExtendResult
+	60, // 47: semabus.v1.GoAway.retry_after:type_name -> google.protobuf.Duration
+	60, // 48: semabus.v1.FetchRequest.lease:type_name -> google.protobuf.Duration
+	60, // 49: semabus.v1.FetchRequest.wait:type_name -> google.protobuf.Duration
+	63, // 50: semabus.v1.FetchResponse.deliveries:type_name -> semabus.v1.Delivery
+	61, // 51: semabus.v1.SettleRequest.settlements:type_name -> semabus.v1.Settlement
+	64, // 52: semabus.v1.SettleResponse.results:type_name -> semabus.v1.SettleResult
+	62, // 53: semabus.v1.ExtendRequest.extensions:type_name -> semabus.v1.Extension
+	65, // 54: semabus.v1.ExtendResponse.results:type_name -> semabus.v1.ExtendResult
+	1,  // 55: semabus.v1.Operation.state:type_name -> semabus.v1.OperationState
+	66, // 56: semabus.v1.Operation.reserved:type_name -> google.protobuf.Timestamp
+	43, // 57: semabus.v1.ReserveResponse.operation:type_name -> semabus.v1.Operation
+	1,  // 58: semabus.v1.ResolveOpRequest.state:type_name -> semabus.v1.OperationState
+	43, // 59: semabus.v1.ResolveOpResponse.operation:type_name -> semabus.v1.Operation
+	43, // 60: semabus.v1.ListInDoubtResponse.operations:type_name -> semabus.v1.Operation
+	50, // 61: semabus.v1.FeedbackRequest.labels:type_name -> semabus.v1.Label
+	55, // 62: semabus.v1.WhyResponse.message:type_name -> semabus.v1.Message
+	67, // 63: semabus.v1.WhyResponse.decision:type_name -> semabus.v1.Decision
+	68, // 64: semabus.v1.WhyResponse.reason:type_name -> semabus.v1.MatchReason
+	69, // 65: semabus.v1.WhyResponse.match:type_name -> semabus.v1.Match
+	54, // 66: semabus.v1.WhyResponse.deliveries:type_name -> semabus.v1.DeliveryState
+	2,  // 67: semabus.v1.DeliveryState.phase:type_name -> semabus.v1.DeliveryPhase
+	66, // 68: semabus.v1.DeliveryState.due:type_name -> google.protobuf.Timestamp
+	66, // 69: semabus.v1.DeliveryState.expires:type_name -> google.protobuf.Timestamp
+	66, // 70: semabus.v1.DeliveryState.enqueued:type_name -> google.protobuf.Timestamp
+	66, // 71: semabus.v1.DeliveryState.settled:type_name -> google.protobuf.Timestamp
+	3,  // 72: semabus.v1.Bus.Publish:input_type -> semabus.v1.PublishRequest
+	5,  // 73: semabus.v1.Bus.PublishStream:input_type -> semabus.v1.PublishStreamRequest
+	13, // 74: semabus.v1.Bus.Prepare:input_type -> semabus.v1.PrepareRequest
+	15, // 75: semabus.v1.Bus.Resolve:input_type -> semabus.v1.ResolveRequest
+	17, // 76: semabus.v1.Bus.CheckTransactions:input_type -> semabus.v1.CheckTransactionsRequest
+	19, // 77: semabus.v1.Bus.Request:input_type -> semabus.v1.RequestRequest
+	21, // 78: semabus.v1.Bus.CancelScheduled:input_type -> semabus.v1.CancelScheduledRequest
+	23, // 79: semabus.v1.Bus.Subscribe:input_type -> semabus.v1.SubscribeRequest
+	36, // 80: semabus.v1.Bus.Fetch:input_type -> semabus.v1.FetchRequest
+	38, // 81: semabus.v1.Bus.Settle:input_type -> semabus.v1.SettleRequest
+	40, // 82: semabus.v1.Bus.Extend:input_type -> semabus.v1.ExtendRequest
+	42, // 83: semabus.v1.Bus.Reserve:input_type -> semabus.v1.ReserveRequest
+	45, // 84: semabus.v1.Bus.ResolveOp:input_type -> semabus.v1.ResolveOpRequest
+	47, // 85: semabus.v1.Bus.ListInDoubt:input_type -> semabus.v1.ListInDoubtRequest
+	49, // 86: semabus.v1.Bus.Feedback:input_type -> semabus.v1.FeedbackRequest
+	52, // 87: semabus.v1.Bus.Why:input_type -> semabus.v1.WhyRequest
+	4,  // 88: semabus.v1.Bus.Publish:output_type -> semabus.v1.PublishResponse
+	9,  // 89: semabus.v1.Bus.PublishStream:output_type -> semabus.v1.PublishStreamResponse
+	14, // 90: semabus.v1.Bus.Prepare:output_type -> semabus.v1.PrepareResponse
+	16, // 91: semabus.v1.Bus.Resolve:output_type -> semabus.v1.ResolveResponse
+	18, // 92: semabus.v1.Bus.CheckTransactions:output_type -> semabus.v1.CheckTransactionsResponse
+	20, // 93: semabus.v1.Bus.Request:output_type -> semabus.v1.RequestResponse
+	22, // 94: semabus.v1.Bus.CancelScheduled:output_type -> semabus.v1.CancelScheduledResponse
+	30, // 95: semabus.v1.Bus.Subscribe:output_type -> semabus.v1.SubscribeResponse
+	37, // 96: semabus.v1.Bus.Fetch:output_type -> semabus.v1.FetchResponse
+	39, // 97: semabus.v1.Bus.Settle:output_type -> semabus.v1.SettleResponse
+	41, // 98: semabus.v1.Bus.Extend:output_type -> semabus.v1.ExtendResponse
+	44, // 99: semabus.v1.Bus.Reserve:output_type -> semabus.v1.ReserveResponse
+	46, // 100: semabus.v1.Bus.ResolveOp:output_type -> semabus.v1.ResolveOpResponse
+	48, // 101: semabus.v1.Bus.ListInDoubt:output_type -> semabus.v1.ListInDoubtResponse
+	51, // 102: semabus.v1.Bus.Feedback:output_type -> semabus.v1.FeedbackResponse
+	53, // 103: semabus.v1.Bus.Why:output_type -> semabus.v1.WhyResponse
+	88, // [88:104] is the sub-list for method output_type
+	72, // [72:88] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_semabus_v1_bus_proto_init() }
@@ -4155,6 +4176,7 @@ func file_semabus_v1_bus_proto_init() {
 	file_semabus_v1_bus_proto_msgTypes[6].OneofWrappers = []any{
 		(*PublishStreamResponse_Welcome)(nil),
 		(*PublishStreamResponse_Ack)(nil),
+		(*PublishStreamResponse_GoAway)(nil),
 	}
 	file_semabus_v1_bus_proto_msgTypes[20].OneofWrappers = []any{
 		(*SubscribeRequest_Hello)(nil),
