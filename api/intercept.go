@@ -51,7 +51,7 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 	if err != nil {
 		return s.toStatus(ss.Context(), info.FullMethod, err)
 	}
-	err = next(srv, &admitted{ServerStream: ss, ctx: ctx})
+	err = next(srv, &admitted{ServerStream: ss, p: principal(ctx)})
 	return s.toStatus(ctx, info.FullMethod, err)
 }
 
@@ -82,10 +82,12 @@ func goAway() *semabusv1.GoAway {
 // admitted is a stream whose context knows the principal and whose frames were decoded.
 type admitted struct {
 	grpc.ServerStream
-	ctx context.Context
+	p semabus.Principal
 }
 
-func (a *admitted) Context() context.Context { return a.ctx }
+func (a *admitted) Context() context.Context {
+	return context.WithValue(a.ServerStream.Context(), principalKey{}, a.p)
+}
 
 func (a *admitted) RecvMsg(m any) error {
 	if err := a.ServerStream.RecvMsg(m); err != nil {

@@ -27,13 +27,14 @@ func (b *busService) PublishStream(stream publishStream) error {
 	if err != nil {
 		return err
 	}
-	defer context.AfterFunc(b.s.stopping, pub.farewell)()
+	defer b.s.onStop(pub.farewell)()
+	ctx := context.WithoutCancel(stream.Context()) // a commit is short and must not be torn
 	for {
 		frame, err := stream.Recv()
 		if err != nil {
 			return ended(err)
 		}
-		if err := pub.frame(frame.GetMessages()); err != nil {
+		if err := pub.frame(ctx, frame.GetMessages()); err != nil {
 			return err
 		}
 	}
@@ -72,7 +73,6 @@ func ended(err error) error {
 type publisher struct {
 	s      *Server
 	stream publishStream
-	ctx    context.Context // outlives the connection: a commit is short and must not be torn
 	p      semabus.Principal
 	like   bus.PublishItem // what hello said of every item
 	items  []bus.PublishItem
@@ -86,7 +86,7 @@ func (b *busService) open(stream publishStream, hello *semabusv1.PublishHello) (
 	}
 	var f fields
 	ctx := stream.Context()
-	pub := &publisher{s: b.s, stream: stream, ctx: context.WithoutCancel(ctx), p: principal(ctx), like: bus.PublishItem{
+	pub := &publisher{s: b.s, stream: stream, p: principal(ctx), like: bus.PublishItem{
 		Producer: hello.GetProducer(), Expect: f.expect("hello.expect", hello.GetExpect()), Async: f.async("hello.mode", hello.GetMode()),
 		MinRegistryVersion: hello.GetMinRegistryVersion()}}
 	if len(hello.GetProducer()) > semabus.MaxIDBytes {
@@ -101,7 +101,7 @@ func (b *busService) open(stream publishStream, hello *semabusv1.PublishHello) (
 
 // frame publishes one frame and acknowledges it. An engine failure ends the stream without ack: an item that might succeed
 // later must not be overtaken by its successors.
-func (p *publisher) frame(in *semabusv1.PublishFrame) error {
+func (p *publisher) frame(ctx context.Context, in *semabusv1.PublishFrame) error {
 	messages := in.GetMessages()
 	if err := checkFrame(messages); err != nil {
 		return err
@@ -117,13 +117,13 @@ func (p *publisher) frame(in *semabusv1.PublishFrame) error {
 		ack.Results[i].Sequence = m.GetSequence()
 		item, err := p.item(m, i)
 		if err != nil {
-			ack.Results[i].Error = p.s.toError(p.ctx, semabusv1.Bus_PublishStream_FullMethodName, err)
+			ack.Results[i].Error = p.s.toError(ctx, semabusv1.Bus_PublishStream_FullMethodName, err)
 			continue
 		}
 		p.items = append(p.items, item)
 	}
 	k := 0
-	for _, r := range p.s.bus.Publish(p.ctx, p.p, p.items) {
+	for _, r := range p.s.bus.Publish(ctx, p.p, p.items) {
 		for ack.Results[k].Error != nil {
 			k++
 		}
@@ -131,7 +131,7 @@ func (p *publisher) frame(in *semabusv1.PublishFrame) error {
 			return r.Err
 		}
 		if r.Err != nil {
-			ack.Results[k].Error = p.s.toError(p.ctx, semabusv1.Bus_PublishStream_FullMethodName, r.Err)
+			ack.Results[k].Error = p.s.toError(ctx, semabusv1.Bus_PublishStream_FullMethodName, r.Err)
 		} else {
 			fillReceipt(&results[k].receipt, &r.Receipt)
 			ack.Results[k].Receipt = &results[k].receipt

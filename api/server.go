@@ -76,8 +76,9 @@ type Server struct {
 	health      *health.Server
 	http        http.Handler
 	permissions map[string]semabusv1.Permission
-	stopping    context.Context // ends when Shutdown begins
-	stop        context.CancelFunc
+	stop        func()                              // begins the shutdown
+	stopping    func() bool                         // it has begun
+	onStop      func(f func()) (forget func() bool) // runs f when it begins
 }
 
 // NewServer builds the servers of a bus and registers every service of the contract.
@@ -88,7 +89,9 @@ func NewServer(o Options) (*Server, error) {
 	}
 	s := &Server{bus: o.Bus, auth: o.Auth, keys: o.Keys, clock: o.Clock, log: o.Logger, metrics: o.Metrics,
 		maxMessage: o.MaxMessageBytes, health: health.NewServer()}
-	s.stopping, s.stop = context.WithCancel(context.Background())
+	life, stop := context.WithCancel(context.Background())
+	s.stop, s.stopping = stop, func() bool { return life.Err() != nil }
+	s.onStop = func(f func()) func() bool { return context.AfterFunc(life, f) }
 	s.grpc = grpc.NewServer(s.options(o.TLS)...)
 	semabusv1.RegisterBusServer(s.grpc, &busService{s: s})
 	semabusv1.RegisterIntentsServer(s.grpc, &intentsService{s: s})
@@ -179,4 +182,4 @@ func (s *Server) Shutdown(ctx context.Context) {
 }
 
 // ready reports whether calls are taken.
-func (s *Server) ready() bool { return s.stopping.Err() == nil }
+func (s *Server) ready() bool { return !s.stopping() }

@@ -42,9 +42,13 @@ func (b *busService) Subscribe(stream subscribeStream) error {
 	defer m.sub.Close(context.WithoutCancel(stream.Context()))
 	g, ctx := errgroup.WithContext(stream.Context())
 	defer context.AfterFunc(ctx, func() { cut(stream.Context()) })()
-	g.Go(b.s.guard(ctx, semabusv1.Bus_Subscribe_FullMethodName, func() error { return m.deliver(ctx) }))
+	work, leave := context.WithCancel(ctx) // ends with the stream, with the client's side of it, or with the node
+	defer leave()
+	defer b.s.onStop(leave)()
+	g.Go(b.s.guard(ctx, semabusv1.Bus_Subscribe_FullMethodName, func() error { return m.deliver(work) }))
 	err = m.receive(ctx, g)
-	m.leave()
+	m.gone.Store(true)
+	leave()
 	if werr := g.Wait(); werr != nil && !errors.Is(werr, context.Canceled) {
 		return werr
 	}
@@ -55,16 +59,14 @@ func (b *busService) Subscribe(stream subscribeStream) error {
 type member struct {
 	s      *Server
 	stream subscribeStream
-	ctx    context.Context // outlives the connection, for commits
 	sub    *bus.Subscription
-	gone   context.Context // ends when the client has ended its side
-	leave  context.CancelFunc
 	slots  chan struct{} // settle frames in work
 
 	sending sync.Mutex // a stream has one writer at a time
 
 	credit   credit
 	draining atomic.Bool
+	gone     atomic.Bool // the client has ended its side
 }
 
 // credit is the room for deliveries.
@@ -130,8 +132,7 @@ func (b *busService) join(stream subscribeStream, hello *semabusv1.SubscribeHell
 	if err != nil {
 		return nil, err
 	}
-	m := &member{s: b.s, stream: stream, ctx: context.WithoutCancel(ctx), sub: sub, slots: make(chan struct{}, settlesInWork)}
-	m.gone, m.leave = context.WithCancel(context.Background())
+	m := &member{s: b.s, stream: stream, sub: sub, slots: make(chan struct{}, settlesInWork)}
 	m.credit.more = make(chan struct{}, 1)
 	m.credit.unlimited = hello.GetCredit().GetBytes() == 0
 	m.credit.add(hello.GetCredit())
@@ -164,9 +165,9 @@ func (m *member) receive(ctx context.Context, g *errgroup.Group) error {
 		case *semabusv1.SubscribeRequest_Settle:
 			err = m.settle(ctx, g, frame.Settle)
 		case *semabusv1.SubscribeRequest_Extend:
-			err = m.extend(frame.Extend)
+			err = m.extend(ctx, frame.Extend)
 		case *semabusv1.SubscribeRequest_Heartbeat:
-			err = m.heartbeat(frame.Heartbeat)
+			err = m.heartbeat(ctx, frame.Heartbeat)
 		case *semabusv1.SubscribeRequest_Drain:
 			m.draining.Store(true)
 			m.credit.wake()
@@ -194,43 +195,40 @@ func (m *member) settle(ctx context.Context, g *errgroup.Group, in *semabusv1.Se
 	}
 	g.Go(m.s.guard(ctx, semabusv1.Bus_Subscribe_FullMethodName, func() error {
 		defer func() { <-m.slots }()
+		ctx := context.WithoutCancel(ctx) // a commit is short and must not be torn
 		out := &semabusv1.SettledFrame{Id: in.GetId(),
-			Results: m.s.fromSettled(m.ctx, semabusv1.Bus_Subscribe_FullMethodName, ss, m.sub.Settle(m.ctx, ss))}
+			Results: m.s.fromSettled(ctx, semabusv1.Bus_Subscribe_FullMethodName, ss, m.sub.Settle(ctx, ss))}
 		return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Settled{Settled: out}})
 	}))
 	return nil
 }
 
-func (m *member) extend(in *semabusv1.ExtendFrame) error {
+func (m *member) extend(ctx context.Context, in *semabusv1.ExtendFrame) error {
 	var f fields
 	es := f.extensions(in.GetExtensions())
 	if f.err != nil {
 		return f.err
 	}
-	out := &semabusv1.ExtendedFrame{Id: in.GetId(), Results: m.s.extend(m.ctx, semabusv1.Bus_Subscribe_FullMethodName, es)}
+	out := &semabusv1.ExtendedFrame{Id: in.GetId(), Results: m.s.extend(ctx, semabusv1.Bus_Subscribe_FullMethodName, es)}
 	return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Extended{Extended: out}})
 }
 
 // heartbeat renews every lease of the stream before it is answered, so that the answer is a promise.
-func (m *member) heartbeat(in *semabusv1.Heartbeat) error {
-	if err := m.sub.Renew(m.ctx); err != nil {
-		return m.tell(err)
+func (m *member) heartbeat(ctx context.Context, in *semabusv1.Heartbeat) error {
+	if err := m.sub.Renew(ctx); err != nil {
+		return m.tell(ctx, err)
 	}
 	return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Heartbeat{Heartbeat: in}})
 }
 
 // tell sends an error that has no frame to answer.
-func (m *member) tell(err error) error {
+func (m *member) tell(ctx context.Context, err error) error {
 	return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Error{
-		Error: m.s.toError(m.ctx, semabusv1.Bus_Subscribe_FullMethodName, err)}})
+		Error: m.s.toError(ctx, semabusv1.Bus_Subscribe_FullMethodName, err)}})
 }
 
 // deliver leases and sends while there is credit, until the client goes, drains, or the node stops.
 func (m *member) deliver(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(m.gone, cancel)()
-	defer context.AfterFunc(m.s.stopping, cancel)()
 	for {
 		if err := m.paused(ctx); err != nil || m.draining.Load() {
 			return m.farewell(err)
@@ -243,7 +241,7 @@ func (m *member) deliver(ctx context.Context) error {
 			}
 		}
 		if err != nil && ctx.Err() == nil {
-			return errors.Join(err, m.tell(err))
+			return errors.Join(err, m.tell(ctx, err))
 		}
 	}
 }
@@ -263,7 +261,7 @@ func (m *member) paused(ctx context.Context) error {
 
 // farewell ends the deliver loop; a node that stops says so and lets the client settle what it holds.
 func (m *member) farewell(err error) error {
-	if m.s.stopping.Err() != nil && m.gone.Err() == nil && m.stream.Context().Err() == nil {
+	if m.s.stopping() && !m.gone.Load() && m.stream.Context().Err() == nil {
 		return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_GoAway{
 			GoAway: goAway()}})
 	}
