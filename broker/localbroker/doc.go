@@ -1,0 +1,41 @@
+// Package localbroker is the embedded engine behind broker/driver: durable queues, leases, logs, counters and dedup marks in
+// one folder, on an append-only log, with nothing but the standard library and golang.org/x/sys.
+//
+// # The main path
+//
+//	Commit ─► queue ─► one leader takes everything that waits (commit.go)
+//	    plan    batch → record: every check, on the state that the batches before it leave  (plan.go)
+//	    stage   record → index: objects exist for later checks, invisible to readers        (stage.go)
+//	    write   all records of the group in one frame, one write, one fdatasync             (journal.go)
+//	    reveal  readers see the group; results go back; the next waiter leads               (stage.go)
+//	Lease ─► the group's ready queue, in memory; bodies from a bounded cache or by pread    (lease.go)
+//	Open ─► checkpoint + replay of the frames behind it, by the same stage and reveal       (recover.go)
+//
+// There is one writer at a time, the leader: whichever caller found nobody leading, or was handed the lead by the one
+// before. The engine starts no goroutine; Commit works without Run, which only prepares segments and writes checkpoints
+// ahead of time so that no caller has to.
+//
+// # Guarantees
+//
+//   - What Commit reports as applied is on disk: it survives kill -9 and power loss. Options.Relaxed gives that up, and
+//     Caps says so.
+//   - A frame is a whole group. A crash tears at most the last one, which nobody was told about; it is cut. Any other bad
+//     byte stops Open with DATA_DAMAGED that names file and offset.
+//   - After a failed write or sync the engine never writes again: every Commit and Lease answers UNAVAILABLE, Find and Read
+//     go on with what is known to be durable.
+//   - A lease sequence is (epoch, counter). The epoch is written and synced by each Open, so it rises without a sync a grant
+//     and never restarts; tokens of an earlier life are stale and their deliveries due again.
+//   - A lease ends with its term: a token is good only while its lease runs and is the newest of the delivery.
+//   - Commit times are max(wall clock, last + 1 ns), also across restarts.
+//
+// # Files
+//
+// META (format, cluster, log id), LOCK, NNN.seg (frames) and CHECKPOINT. A segment is deleted once a checkpoint stands
+// behind it and no retained message and no log event lives in it. Log events are kept until something trims them; moving
+// the live ones out of old segments is not done yet.
+//
+// # Known limits
+//
+// A grant is not written, so a delivery with a TTL that was leased, never settled, and whose node stayed down beyond the
+// TTL comes back as expired instead of due. Marks, and the index of messages and events, are held in memory.
+package localbroker

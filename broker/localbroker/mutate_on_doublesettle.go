@@ -1,0 +1,5 @@
+//go:build mutate_doublesettle
+
+package localbroker
+
+const reviveSettled = true

@@ -1,0 +1,5 @@
+//go:build mutate_dropfsync
+
+package localbroker
+
+const dropFsync = true

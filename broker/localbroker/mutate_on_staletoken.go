@@ -1,0 +1,5 @@
+//go:build mutate_staletoken
+
+package localbroker
+
+const acceptStale = true

@@ -1,0 +1,88 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc"
+
+	semabus "github.com/semabus/semabus"
+)
+
+// backoff spaces retries: the first at once but for a jitter of 50 ms, then doubling up to 10 s, half of each at random, so
+// that clients cut off together do not come back together. The zero value is ready.
+type backoff struct{ n int }
+
+// next is the wait before the coming try.
+func (b *backoff) next() time.Duration {
+	b.n++
+	if b.n == 1 {
+		return rand.N(firstRetry)
+	}
+	d := min(retryCap, firstRetry<<min(b.n-1, 16))
+	return d/2 + rand.N(d/2)
+}
+
+func (b *backoff) reset() { b.n = 0 }
+
+// sleep waits for d or the end of ctx; it reports whether d passed.
+func (c *Client) sleep(ctx context.Context, d time.Duration) bool {
+	over := make(chan struct{})
+	stop := c.clock.AfterFunc(d, func() { close(over) })
+	defer stop()
+	select {
+	case <-over:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// errPatience ends a context when the client's patience does.
+var errPatience = errors.New("the node stayed away")
+
+// patient is ctx that also ends, with errPatience as its cause, when the patience is used up. calm stops that; it and
+// cancel must be called.
+func (c *Client) patient(ctx context.Context) (_ context.Context, calm func() bool, cancel func()) {
+	pctx, end := context.WithCancelCause(ctx)
+	calm = func() bool { return true }
+	if c.o.Patience > 0 {
+		calm = c.clock.AfterFunc(c.o.Patience, func() { end(errPatience) })
+	}
+	return pctx, calm, func() { calm(); end(nil) }
+}
+
+// call makes one unary request and repeats it while the node is away: requests are safe to repeat, as those that change
+// something carry an op id.
+func call[Q, A any](ctx context.Context, c *Client, op string, f func(context.Context, *Q, ...grpc.CallOption) (*A, error), q *Q) (*A, error) {
+	pctx, _, cancel := c.patient(ctx)
+	defer cancel()
+	var b backoff
+	for {
+		a, err := f(pctx, q, c.ready)
+		if err == nil {
+			return a, nil
+		}
+		e := fromStatus(op, err)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ended(op, ctx, err)
+		case errors.Is(context.Cause(pctx), errPatience):
+			return nil, away(op, c.o.Patience, err)
+		case !passing(e) || e.Code != semabus.CodeUnavailable || c.o.Patience < 0:
+			return nil, e
+		}
+		c.sleep(pctx, max(b.next(), min(e.RetryAfter, retryCap)))
+	}
+}
+
+// once is call without a second try, for what is not safe to repeat.
+func once[Q, A any](ctx context.Context, c *Client, op string, f func(context.Context, *Q, ...grpc.CallOption) (*A, error), q *Q) (*A, error) {
+	a, err := f(ctx, q, c.ready)
+	if err != nil {
+		return nil, fromStatus(op, err)
+	}
+	return a, nil
+}

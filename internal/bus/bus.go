@@ -1,0 +1,132 @@
+package bus
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	semabus "github.com/semabus/semabus"
+	"github.com/semabus/semabus/broker"
+	"github.com/semabus/semabus/embed"
+	"github.com/semabus/semabus/flow"
+	"github.com/semabus/semabus/internal/obs"
+	"github.com/semabus/semabus/router"
+)
+
+// Options are the parts a Bus is made of; all but Logger and Metrics are required.
+type Options struct {
+	Broker   *broker.Broker
+	Embedder *embed.Embedder
+	Router   *router.Router
+	Flow     *flow.Flow
+	Clock    semabus.Clock
+	Logger   *slog.Logger
+	Metrics  *obs.Metrics // nil-safe
+	Tracer   *obs.Tracer  // nil-safe
+	Build    Build
+}
+
+// Build is what Info reports of the node around the bus.
+type Build struct {
+	Version   string
+	ClusterID string
+	Broker    string // URLs of the seams
+	Index     string
+	Embed     string
+	MaxBytes  int // bound of one message; 0 = semabus.MaxMessageBytes
+}
+
+// Bus is the main path. It is safe for concurrent use.
+type Bus struct {
+	broker   *broker.Broker
+	embed    *embed.Embedder
+	router   *router.Router
+	flow     *flow.Flow
+	clock    semabus.Clock
+	log      *slog.Logger
+	metrics  *obs.Metrics
+	tracer   *obs.Tracer
+	build    Build
+	registry registry
+	ingress  ingress
+	started  time.Time
+}
+
+// Open folds the registry logs of all tenants into router and flow and returns a Bus that is ready to serve.
+func Open(ctx context.Context, o Options) (*Bus, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Build.MaxBytes == 0 {
+		o.Build.MaxBytes = semabus.MaxMessageBytes
+	}
+	b := &Bus{
+		broker: o.Broker, embed: o.Embedder, router: o.Router, flow: o.Flow, clock: o.Clock, log: o.Logger,
+		metrics: o.Metrics, tracer: o.Tracer, build: o.Build, started: o.Clock.Now(),
+		registry: registry{logs: map[logKey]*registryLog{}},
+		ingress:  ingress{tenants: map[string]bool{}, added: make(chan struct{}, 1)},
+	}
+	if err := b.load(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Info describes the node.
+type Info struct {
+	Version         string
+	ClusterID       string
+	Broker          string
+	Index           string
+	Embed           string
+	Space           string
+	StartedAt       time.Time
+	Intents         int // of the caller's tenant
+	RegistryVersion uint64
+	PendingRefits   int
+	Messages        int64 // retained, all tenants
+	DiskBytes       int64
+	Syncs           int64
+	Commits         int64
+}
+
+// Info answers for the caller's tenant.
+func (b *Bus) Info(ctx context.Context, p semabus.Principal) (Info, error) {
+	st, err := b.broker.Stats(ctx, p.Tenant, []string{})
+	if err != nil {
+		return Info{}, err
+	}
+	in := Info{
+		Version: b.build.Version, ClusterID: b.build.ClusterID, Broker: b.build.Broker, Index: b.build.Index,
+		Embed: b.build.Embed, StartedAt: b.started, RegistryVersion: b.router.Version(p.Tenant),
+		Intents: b.router.Len(p.Tenant), PendingRefits: b.router.Pending(p.Tenant),
+		Messages: st.Messages, DiskBytes: st.Bytes, Syncs: st.Syncs, Commits: st.Commits,
+	}
+	if t := b.embed.Tiers(); len(t) > 0 {
+		in.Space = t[0].Space
+	}
+	return in, nil
+}
+
+// GroupStats returns the depth of the named groups, or of all groups of the tenant when none is named.
+func (b *Bus) GroupStats(ctx context.Context, p semabus.Principal, groups []string) ([]semabus.GroupStats, error) {
+	st, err := b.broker.Stats(ctx, p.Tenant, groups)
+	if err != nil {
+		return nil, err
+	}
+	for i := range st.Groups {
+		st.Groups[i].Members = b.flow.Members(p.Tenant, st.Groups[i].Group)
+	}
+	return st.Groups, nil
+}
+
+// invalid is the typed error for a caller's field.
+func invalid(op, reason, field, value, limit, fix string) *semabus.Error {
+	return &semabus.Error{Code: semabus.CodeInvalidArgument, Reason: reason, Op: op, Field: field,
+		Value: semabus.Shorten(value), Limit: limit, Fix: fix}
+}
+
+func notFound(op, field, value, fix string) *semabus.Error {
+	return &semabus.Error{Code: semabus.CodeNotFound, Reason: semabus.ReasonNotFound, Op: op, Field: field,
+		Value: semabus.Shorten(value), Fix: fix}
+}

@@ -1,0 +1,57 @@
+package node
+
+import (
+	"io"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	semabus "github.com/semabus/semabus"
+	"github.com/semabus/semabus/broker/driver"
+	"github.com/semabus/semabus/broker/localbroker"
+	embeddriver "github.com/semabus/semabus/embed/driver"
+	"github.com/semabus/semabus/embed/localembed"
+	indexdriver "github.com/semabus/semabus/router/driver"
+	"github.com/semabus/semabus/router/localindex"
+)
+
+// opening is what every opener gets.
+type opening struct {
+	config Config
+	clock  semabus.Clock
+	logger *slog.Logger
+}
+
+// The backends, one map a seam, chosen by the URL's scheme.
+var (
+	brokers = map[string]func(opening) (driver.Driver, io.Closer, error){
+		"local": func(o opening) (driver.Driver, io.Closer, error) {
+			b, err := localbroker.Open(localbroker.Options{Dir: filepath.Join(o.config.Data, "broker"), Clock: o.clock, Logger: o.logger,
+				Relaxed: o.config.Relaxed, ClusterID: o.config.ClusterID, DedupMax: o.config.Dedup.Max,
+				KeepSettled: o.config.Retention.Settled, KeepSettledBytes: o.config.Retention.SettledBytes})
+			if err != nil {
+				return nil, nil, err
+			}
+			return b, b, nil
+		},
+	}
+	embedders = map[string]func(opening) (embeddriver.Driver, error){
+		"local": func(opening) (embeddriver.Driver, error) { return localembed.New(), nil },
+	}
+	indexes = map[string]func(opening) (indexdriver.Driver, error){
+		"local": func(opening) (indexdriver.Driver, error) { return localindex.New(), nil },
+	}
+)
+
+// choose finds a seam's opener by the URL's scheme.
+func choose[T any](field, url string, known map[string]T) (T, error) {
+	scheme, _, _ := strings.Cut(url, ":")
+	open, ok := known[scheme]
+	if !ok {
+		return open, &semabus.Error{Code: semabus.CodeInvalidArgument, Reason: semabus.ReasonInvalidValue, Op: "config", Field: field,
+			Value: semabus.Shorten(url), Limit: strings.Join(slices.Sorted(maps.Keys(known)), ", "), Fix: "choose one of the known schemes"}
+	}
+	return open, nil
+}

@@ -1,0 +1,340 @@
+package router
+
+import (
+	"math"
+
+	semabus "github.com/semabus/semabus"
+)
+
+// Probabilities are calibrated on texts that the scorer did not see. The set is fitted a few times with a part of its
+// intents and a part of the remaining intents' texts held out; a held-out text of a known intent shows how right answers
+// score, a text of a held-out intent how messages score that are for nobody.
+
+// pair is one held-out text against one intent.
+type pair struct {
+	label  int32
+	margin float32 // score minus the log-sum-exp of the other intents' scores
+	score  float32
+	hit    bool // the text was registered for the intent
+	weight float32
+}
+
+const (
+	smallFolds      = 5
+	largeFolds      = 3
+	largeSet        = 3000 // samples from which fewer folds and a part of the held-out texts do
+	heldOutLarge    = 6000 // held-out texts looked at in a large set
+	pairsEach       = 6    // best intents of a held-out text that make pairs
+	backgroundShare = 0.05  // of the messages that reach a set, for nobody in it: what probabilities assume
+	marginLimit     = 15
+)
+
+// heldOut scores every sample by a fit that did not see it. Label y is held out in fold y mod k, with all its samples;
+// the samples of a label are never in the fold that holds the label out.
+func heldOut(l *linear, samples []sample) []pair {
+	folds, stride := smallFolds, 1
+	if len(samples) > largeSet {
+		folds, stride = largeFolds, max(1, len(samples)/heldOutLarge)
+	}
+	background := l.nl >= folds
+	fold := assignFolds(samples, l.nl, folds, background)
+	var pairs []pair
+	scores := make([]float32, l.nl)
+	for k := range folds {
+		var use []int32
+		for i := range samples {
+			if fold[i] != k && !(background && heldOutLabel(&samples[i], folds, k)) {
+				use = append(use, int32(i))
+			}
+		}
+		if len(use) == 0 {
+			continue
+		}
+		l.fit(samples, use)
+		for i := range samples {
+			s := &samples[i]
+			outside := background && heldOutLabel(s, folds, k)
+			if (fold[i] != k && !outside) || i%stride != 0 {
+				continue
+			}
+			l.score(s, scores)
+			pairs = appendPairs(pairs, s, scores, outside)
+		}
+	}
+	balance(pairs)
+	return pairs
+}
+
+func heldOutLabel(s *sample, folds, k int) bool {
+	for _, y := range s.labels {
+		if int(y)%folds == k {
+			return true
+		}
+	}
+	return s.not >= 0 && int(s.not)%folds == k
+}
+
+func assignFolds(samples []sample, nl, folds int, background bool) []int {
+	seen := make([]int, nl)
+	fold := make([]int, len(samples))
+	for i := range samples {
+		y := samples[i].not
+		if y < 0 {
+			y = samples[i].labels[0]
+		}
+		if background {
+			fold[i] = (int(y) + 1 + seen[y]%(folds-1)) % folds
+		} else {
+			fold[i] = seen[y] % folds
+		}
+		seen[y]++
+	}
+	return fold
+}
+
+// appendPairs adds the pairs of one held-out text. A text whose intent had nothing else to learn from says nothing.
+func appendPairs(pairs []pair, s *sample, scores []float32, outside bool) []pair {
+	if !outside {
+		for _, y := range s.labels {
+			if scores[y] == negInf {
+				return pairs
+			}
+		}
+	}
+	best := top(scores, pairsEach)
+	if !outside {
+		for _, y := range append(s.labels, s.not) {
+			if y >= 0 && !contains(best, y) {
+				best = append(best, y)
+			}
+		}
+	}
+	total := logSumExp(scores, noneTrained)
+	weight := float32(1)
+	if outside {
+		weight = -1 // set by balance
+	}
+	for _, y := range best {
+		pairs = append(pairs, pair{
+			label: y, margin: marginOf(scores[y], total), score: scores[y], hit: !outside && s.has(y), weight: weight,
+		})
+	}
+	return pairs
+}
+
+func contains(list []int32, y int32) bool {
+	for _, v := range list {
+		if v == y {
+			return true
+		}
+	}
+	return false
+}
+
+// logSumExp is ln Σ exp over the scores and none.
+func logSumExp(scores []float32, none float32) float64 {
+	m := none
+	for _, s := range scores {
+		m = max(m, s)
+	}
+	sum := math.Exp(float64(none - m))
+	for _, s := range scores {
+		if d := s - m; d > -20 {
+			sum += math.Exp(float64(d))
+		}
+	}
+	return float64(m) + math.Log(sum)
+}
+
+// marginOf is score minus the log-sum-exp of the others, given that of all: ln(p/(1-p)) of the softmax.
+func marginOf(score float32, total float64) float32 {
+	p := math.Exp(min(0, float64(score)-total))
+	if p >= 1-1e-7 {
+		return marginLimit
+	}
+	return float32(min(marginLimit, max(-marginLimit, math.Log(p/(1-p)))))
+}
+
+// balance weighs the texts of held-out intents to the share of background that probabilities assume.
+func balance(pairs []pair) {
+	var inside, outside float64
+	for i := range pairs {
+		if pairs[i].weight < 0 {
+			outside++
+		} else {
+			inside++
+		}
+	}
+	w := float32(1)
+	if outside > 0 && inside > 0 {
+		w = float32(backgroundShare / (1 - backgroundShare) * inside / outside)
+	}
+	for i := range pairs {
+		if pairs[i].weight < 0 {
+			pairs[i].weight = w
+		}
+	}
+}
+
+// calibration maps evidence to ln(p/(1-p)): margin·a + score·b + c.
+type calibration struct{ margin, score, bias float64 }
+
+// The calibrations a set starts from, and is pulled to while it has little evidence of its own.
+var (
+	priorTrained = calibration{margin: 0.6, score: 0.2, bias: -2}
+	priorLoose   = calibration{margin: 0.5, score: 0.2, bias: -1}
+)
+
+const priorStrength = 4 // weight of the pull, in texts
+
+func (c calibration) logit(margin, score float32) float64 {
+	return c.margin*float64(margin) + c.score*float64(score) + c.bias
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// fitCalibration is logistic regression of hit on margin and score, by Newton's method with a pull towards prior.
+func fitCalibration(pairs []pair, prior calibration) calibration {
+	w := [3]float64{prior.margin, prior.score, prior.bias}
+	start := w
+	pull := [3]float64{priorStrength * 4, priorStrength * 16, priorStrength / 4.0}
+	for range 20 {
+		var grad [3]float64
+		var hess [3][3]float64
+		for i := range 3 {
+			grad[i] = pull[i] * (w[i] - start[i])
+			hess[i][i] = pull[i]
+		}
+		for i := range pairs {
+			p := &pairs[i]
+			x := [3]float64{float64(p.margin), float64(p.score), 1}
+			q := sigmoid(w[0]*x[0] + w[1]*x[1] + w[2])
+			e := q
+			if p.hit {
+				e--
+			}
+			v := q * (1 - q) * float64(p.weight)
+			for a := range 3 {
+				grad[a] += e * x[a] * float64(p.weight)
+				for b := range 3 {
+					hess[a][b] += v * x[a] * x[b]
+				}
+			}
+		}
+		d := solve3(hess, grad)
+		moved := 0.0
+		for i := range 3 {
+			d[i] = min(1, max(-1, d[i]))
+			w[i] -= d[i]
+			moved += math.Abs(d[i])
+		}
+		if moved < 1e-6 {
+			break
+		}
+	}
+	return calibration{w[0], w[1], w[2]}
+}
+
+// solve3 solves a symmetric positive definite system by elimination.
+func solve3(m [3][3]float64, v [3]float64) [3]float64 {
+	for i := range 3 {
+		for j := i + 1; j < 3; j++ {
+			f := m[j][i] / m[i][i]
+			for k := i; k < 3; k++ {
+				m[j][k] -= f * m[i][k]
+			}
+			v[j] -= f * v[i]
+		}
+	}
+	for i := 2; i >= 0; i-- {
+		for k := i + 1; k < 3; k++ {
+			v[i] -= m[i][k] * v[k]
+		}
+		v[i] /= m[i][i]
+	}
+	return v
+}
+
+// curve counts hits and misses by calibrated logit, in bins of a tenth from -6.4 to 6.4.
+type curve struct{ hit, miss [curveBins]float64 }
+
+const (
+	curveBins = 128
+	curveStep = 0.1
+)
+
+func bin(logit float64) int {
+	return min(curveBins-1, max(0, int(math.Floor(logit/curveStep))+curveBins/2))
+}
+
+func (c *curve) add(logit float64, hit bool, weight float64) {
+	if hit {
+		c.hit[bin(logit)] += weight
+	} else {
+		c.miss[bin(logit)] += weight
+	}
+}
+
+// plus is c and other times scale.
+func (c *curve) plus(other *curve, scale float64) *curve {
+	out := *c
+	for i := range out.hit {
+		out.hit[i] += scale * other.hit[i]
+		out.miss[i] += scale * other.miss[i]
+	}
+	return &out
+}
+
+func (c *curve) hits() (n float64) {
+	for _, h := range c.hit {
+		n += h
+	}
+	return n
+}
+
+// limits is where an intent's deliveries begin: sure and, under prefer recall, reached below it, on the probability.
+type limits struct{ deliver, sure float64 }
+
+// limit chooses the threshold on the probability: without a budget the one of the best F1; otherwise the lowest that
+// keeps MaxWrong, or the highest that keeps MaxMissed, and the preferred of both where they cannot both hold.
+func (c *curve) limit(b *semabus.Budget) limits {
+	total := c.hits()
+	var hit, miss, best float64
+	f1, precise, recall := curveBins-1, -1, 0
+	reached := false
+	for i := curveBins - 1; i >= 0; i-- {
+		hit += c.hit[i]
+		miss += c.miss[i]
+		if f := 2 * hit / (hit + miss + total); f > best {
+			best, f1 = f, i
+		}
+		if b != nil && b.MaxWrong > 0 && hit > 0 && miss/(hit+miss) <= b.MaxWrong {
+			precise = i
+		}
+		if b != nil && b.MaxMissed > 0 && !reached && total-hit <= b.MaxMissed*total {
+			recall, reached = i, true
+		}
+	}
+	if b == nil || b.MaxWrong <= 0 && b.MaxMissed <= 0 {
+		return same(edge(f1))
+	}
+	tp := edge(precise)
+	if precise < 0 {
+		tp = 1 - b.MaxWrong
+	}
+	switch {
+	case b.MaxMissed <= 0:
+		return same(tp)
+	case b.MaxWrong <= 0:
+		return same(edge(recall))
+	case b.Prefer == semabus.PreferRecall && edge(recall) < tp:
+		return limits{deliver: edge(recall), sure: tp}
+	default:
+		return same(tp)
+	}
+}
+
+func same(t float64) limits { return limits{t, t} }
+
+// edge is the probability at the lower edge of a bin.
+func edge(i int) float64 { return sigmoid(float64(i-curveBins/2) * curveStep) }

@@ -1,0 +1,32 @@
+package router
+
+import (
+	"encoding/json"
+	"time"
+
+	semabus "github.com/semabus/semabus"
+)
+
+// Change is one event of the registry log of a tenant. Exactly one of Intent, DeleteIntent, Set and Feedback is given.
+type Change struct {
+	Version      uint64            `json:"version"` // registry version this change makes true; rises by 1 a change
+	Intent       *semabus.Intent   `json:"intent,omitempty"`
+	DeleteIntent string            `json:"delete_intent,omitempty"`
+	Set          *semabus.Set      `json:"set,omitempty"`
+	Feedback     *semabus.Feedback `json:"feedback,omitempty"`
+	FeedbackText string            `json:"feedback_text,omitempty"` // the message's text at the time of the feedback
+	At           time.Time         `json:"at"`
+	By           string            `json:"by,omitempty"` // principal
+}
+
+// EncodeChange is the form of a change in the registry log: one JSON object.
+func EncodeChange(c *Change) []byte { b, _ := json.Marshal(c); return b }
+
+// DecodeChange reads what [EncodeChange] wrote.
+func DecodeChange(b []byte) (*Change, error) {
+	c := new(Change)
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}

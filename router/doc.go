@@ -1,0 +1,2 @@
+// Package router decides which groups hear a message.
+package router

@@ -1,0 +1,100 @@
+package router
+
+import (
+	"math"
+
+	semabus "github.com/semabus/semabus"
+)
+
+// model scores the intents of one set that were fitted together: all of them once the set was fitted, or those that joined
+// since, or a set too young to be fitted. Immutable.
+type model struct {
+	set         *set
+	trained     bool        // weights tell siblings apart; else they are the intents' own texts under live rarity
+	calibration calibration // evidence → probability
+	vector      float32     // weight of the vector evidence in the score, ≥ 0
+	lowest      float32     // score under which no intent of it is looked at
+}
+
+// none is the score of being for nobody, which competes in every set.
+func (m *model) none() float32 {
+	if m.trained {
+		return noneTrained
+	}
+	return noneLoose
+}
+
+// head is one intent's place in a segment. Immutable.
+type head struct {
+	in     *intent
+	model  *model
+	limits limits
+}
+
+const (
+	looseScale        = 25   // logits a full lexical overlap is worth
+	looseVector       = 6    // logits a cosine of 1 is worth before a set is fitted
+	vectorFloor       = 0.25 // cosines below it are no evidence
+	vectorHits        = 64   // nearest intents whose vector evidence counts
+	scoreWindow       = 8    // logits below a set's best score in which siblings still count
+	lowestProbability = 0.01 // intents that cannot reach it are not looked at
+	noneTrained       = 3
+	noneLoose         = 5
+	unfittedWrong     = 0.5 // threshold on the probability before held-out texts tell a better one
+)
+
+func looseModel(s *set) *model {
+	m := &model{set: s, calibration: priorLoose, vector: looseVector}
+	return m.withLowest()
+}
+
+// withLowest sets the score from which an intent without rivals would reach lowestProbability.
+func (m *model) withLowest() *model {
+	for m.lowest = 20; m.lowest > 0; m.lowest -= 0.5 {
+		if sigmoid(m.calibration.logit(m.lowest-m.none(), m.lowest)) < lowestProbability {
+			break
+		}
+	}
+	m.lowest = max(m.lowest, 1e-6)
+	return m
+}
+
+// looseHead is an intent's head before its set is fitted. Nothing was held out yet, so the threshold follows from the
+// budget and the prior calibration alone.
+func looseHead(in *intent, m *model) *head {
+	return &head{in: in, model: m, limits: priorLimits(in.def.intent.Budget)}
+}
+
+func priorLimits(b *semabus.Budget) limits {
+	if b == nil || b.MaxWrong <= 0 && b.MaxMissed <= 0 {
+		return same(unfittedWrong)
+	}
+	sure := unfittedWrong
+	if b.MaxWrong > 0 {
+		sure = math.Max(0.05, 1-2*b.MaxWrong)
+	}
+	reach := sure
+	if b.MaxMissed > 0 {
+		reach = math.Min(unfittedWrong, b.MaxMissed)
+	}
+	switch {
+	case b.MaxWrong <= 0:
+		return same(reach)
+	case b.Prefer == semabus.PreferRecall && reach < sure:
+		return limits{deliver: reach, sure: sure}
+	}
+	return same(sure)
+}
+
+// vectorEvidence is what a cosine adds to a score of weight one: nothing up to the floor, then evenly up to 1.
+func vectorEvidence(cosine float32) float32 {
+	return max(0, cosine-vectorFloor) / (1 - vectorFloor)
+}
+
+func norm(v []float32) float32 {
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return float32(math.Sqrt(sum))
+}
