@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"time"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker/driver"
@@ -26,8 +27,11 @@ func (b *Broker) prepare(ctx context.Context, c *Commit) (prepared, error) {
 		Tenant: c.Tenant, Producer: c.Producer, Conditions: c.Conditions, Appends: c.Appends, Counters: c.Counters,
 		Value: c.Value,
 	}
-	b.mark(d, opMark, c.OpID, c.OpHash)
-	b.mark(d, dedupMark, c.DedupKey, c.DedupHash)
+	b.mark(d, opMark, c.OpID, c.OpHash, c.OpWindow)
+	b.mark(d, dedupMark, c.DedupKey, c.DedupHash, 0)
+	for i := range c.Ops {
+		b.mark(d, opMark, c.Ops[i].ID, c.Ops[i].Hash, c.OpWindow)
+	}
 	p := prepared{batch: d, dead: make([]string, len(c.Settles))}
 	if err := b.addEntries(d, c.Entries); err != nil {
 		return p, err
@@ -50,15 +54,25 @@ func (b *Broker) prepare(ctx context.Context, c *Commit) (prepared, error) {
 	return p, nil
 }
 
-func (b *Broker) mark(d *driver.Batch, prefix, key string, hash uint64) {
+func (b *Broker) mark(d *driver.Batch, prefix, key string, hash uint64, window time.Duration) {
 	if key == "" {
 		return
 	}
-	d.Marks = append(d.Marks, driver.Mark{Key: prefix + key, Hash: hash, Until: b.o.Clock.Now().Add(b.o.DedupWindow)})
+	if window == 0 {
+		window = b.o.DedupWindow
+	}
+	d.Marks = append(d.Marks, driver.Mark{Key: prefix + key, Hash: hash, Until: b.o.Clock.Now().Add(window)})
 }
 
 // addEntries encodes messages, decisions and deliveries.
 func (b *Broker) addEntries(d *driver.Batch, entries []Entry) error {
+	if len(entries) > 0 {
+		n := 0
+		for i := range entries {
+			n += len(entries[i].Groups)
+		}
+		d.Deliveries = make([]driver.Enqueue, 0, n)
+	}
 	for i := range entries {
 		e := &entries[i]
 		var decision []byte
@@ -75,7 +89,7 @@ func (b *Broker) addEntries(d *driver.Batch, entries []Entry) error {
 				return tooLarge(fmt.Sprintf("messages[%d]", i), len(body), b.o.MaxMessageBytes, "shorten it, or store the payload as a blob")
 			}
 			d.Messages = append(d.Messages, driver.Message{
-				ID: e.Message.ID, Body: body, Decision: decision, Hash: Fingerprint(e.Message),
+				ID: e.Message.ID, Body: body, Decision: decision, Hash: e.hash(),
 			})
 		}
 		for j := range e.Groups {
@@ -101,9 +115,13 @@ func enqueue(e *Entry, t *Target) driver.Enqueue {
 		q.Info = EncodeMatch(&t.Match)
 		return q
 	}
-	reason := t.Match.Reason.String()
-	if e.Decision != nil && e.Decision.Outcome == semabus.OutcomeLoop {
+	reason := t.Dead
+	switch {
+	case reason != "":
+	case e.Decision != nil && e.Decision.Outcome == semabus.OutcomeLoop:
 		reason = semabus.ReasonLoop
+	default:
+		reason = t.Match.Reason.String()
 	}
 	q.Key, q.DeliverAt, q.TTL, q.Session = t.Match.Group, zeroTime, 0, ""
 	q.Info = EncodeDeadLetter(&DeadLetter{Group: t.Match.Group, Reason: reason, Match: t.Match})

@@ -15,10 +15,12 @@ const MaxValueBytes = 64 << 10
 type Commit struct {
 	Tenant string
 
-	OpID      string // makes the commit idempotent for the dedup window; "" = no mark
-	OpHash    uint64 // of the request; another one under the same OpID is a conflict
-	DedupKey  string // the publisher's explicit key, its own name space beside OpID; "" = no mark
-	DedupHash uint64 // usually the [Fingerprint] of the message
+	OpID      string        // makes the commit idempotent for the dedup window; "" = no mark
+	OpHash    uint64        // of the request; another one under the same OpID is a conflict
+	OpWindow  time.Duration // how long OpID is kept; 0 = [Options.DedupWindow]
+	Ops       []Op          // further operations that this commit carries out, each idempotent by its own id
+	DedupKey  string        // the publisher's explicit key, its own name space beside OpID; "" = no mark
+	DedupHash uint64        // usually the [Fingerprint] of the message
 	Producer  *driver.Producer
 
 	Entries    []Entry
@@ -30,6 +32,13 @@ type Commit struct {
 	Value []byte // kept with OpID and DedupKey and returned to a repeat; at most [MaxValueBytes]
 }
 
+// Op is the idempotence of one operation among several in a commit: when any of them is known, nothing of the commit is
+// applied and the Value stored with the first known one comes back.
+type Op struct {
+	ID   string
+	Hash uint64
+}
+
 // Entry is one message with its decision and the groups that get it.
 type Entry struct {
 	Message  *semabus.Message
@@ -38,12 +47,18 @@ type Entry struct {
 	// Retained says that the message is already stored (it waits in $ingress or $unmatched): Decision replaces the stored
 	// one and Groups get their deliveries, but the message itself is not stored again.
 	Retained bool
+	// Checked says that [Broker.Check] found no fault in the message as it is.
+	Checked bool
+	// Hash is the [Fingerprint] of what the publisher said; 0 = that of Message, which differs once the bus has extracted
+	// a text.
+	Hash uint64
 }
 
 // Target is a group that gets the message, with the reason that the delivery carries.
 type Target struct {
 	Group string // a group or one of the semabus.Group* constants
 	Match semabus.Match
+	Dead  string // of [semabus.GroupDeadLetter]: why, one of the Dead* constants; "" = the match's reason
 }
 
 // Settle ends one lease.
@@ -156,7 +171,7 @@ func (b *Broker) first(ctx context.Context, c *Commit, batch *driver.Batch) ([]*
 		if found.Message == nil {
 			continue
 		}
-		if found.Message.Hash != Fingerprint(c.Entries[i].Message) {
+		if found.Message.Hash != c.Entries[i].hash() {
 			return nil, mismatch(c)
 		}
 		if out[i], err = record(found); err != nil {
@@ -164,6 +179,14 @@ func (b *Broker) first(ctx context.Context, c *Commit, batch *driver.Batch) ([]*
 		}
 	}
 	return out, nil
+}
+
+// hash is the fingerprint that is stored with the message.
+func (e *Entry) hash() uint64 {
+	if e.Hash == 0 {
+		return Fingerprint(e.Message)
+	}
+	return e.Hash
 }
 
 func mismatch(c *Commit) error {

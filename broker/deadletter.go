@@ -10,12 +10,13 @@ import (
 const (
 	DeadPoison    = "POISON"             // its consumer said that it will never work
 	DeadExhausted = "ATTEMPTS_EXHAUSTED" // it failed [RetryPolicy.MaxAttempts] times
+	DeadOverflow  = "OVERFLOW"           // its group's queue was full when it was published
 )
 
 // DeadLetter is what a delivery in $dlq carries beside the message: whose it was and what went wrong.
 type DeadLetter struct {
 	Group    string // that gave up; with the message's id it names the dead letter
-	Reason   string // DeadPoison, DeadExhausted or LOOP
+	Reason   string // DeadPoison, DeadExhausted, DeadOverflow or LOOP
 	Attempts int
 	Errors   []string // of the attempts, oldest first
 	Match    semabus.Match

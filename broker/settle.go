@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -135,11 +136,18 @@ func stale() error {
 }
 
 // checkSettle validates one settlement.
-func checkSettle(f *faults, s *Settle, field string) {
+func checkSettle(f *faults, s *Settle, at int) {
+	const known = semabus.SettleNotForMe
+	p := s.Policy
+	if len(s.Token) > 0 && s.Outcome > semabus.SettleUnspecified && s.Outcome <= known && s.RetryAfter >= 0 &&
+		s.RetryAfter <= MaxRetryAfter && p.MaxAttempts >= 0 && p.Base >= 0 && p.Cap >= 0 {
+		return
+	}
+	field := "settlements[" + strconv.Itoa(at) + "]"
 	if len(s.Token) == 0 {
 		f.add(semabus.ReasonRequired, field+".token", "", "", "send the token of the delivery")
 	}
-	if s.Outcome == semabus.SettleUnspecified || s.Outcome > semabus.SettleNotForMe {
+	if s.Outcome == semabus.SettleUnspecified || s.Outcome > known {
 		f.add(semabus.ReasonInvalidValue, field+".outcome", "done, retry, poison, throttled or not_for_me", s.Outcome.String(),
 			"name the outcome")
 	}
@@ -147,7 +155,7 @@ func checkSettle(f *faults, s *Settle, field string) {
 		f.add(semabus.ReasonInvalidValue, field+".retry_after", fmt.Sprintf("0 to %s", MaxRetryAfter), s.RetryAfter.String(),
 			"give a time inside the bounds")
 	}
-	if p := s.Policy; p.MaxAttempts < 0 || p.Base < 0 || p.Cap < 0 {
+	if p.MaxAttempts < 0 || p.Base < 0 || p.Cap < 0 {
 		f.add(semabus.ReasonInvalidValue, field+".policy", "0 or more", "", "give positive numbers, or 0 for the default")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -38,45 +39,57 @@ func (f *faults) add(reason, field, limit, value, fix string) {
 	})
 }
 
-// err is the first fault with the others as its cause, or nil.
+// err is the fault, or all of them joined, or nil.
 func (f *faults) err(op string) error {
 	if len(f.list) == 0 {
 		return nil
 	}
-	e := f.list[0]
-	e.Op = op
-	rest := make([]error, 0, len(f.list)-1)
-	for _, o := range f.list[1:] {
-		rest = append(rest, o)
+	all := make([]error, len(f.list))
+	for i, e := range f.list {
+		e.Op = op
+		all[i] = e
 	}
-	e.Err = errors.Join(rest...)
-	return e
+	if len(all) == 1 {
+		return all[0]
+	}
+	return errors.Join(all...)
 }
 
 // id checks an identifier: 1–256 bytes of UTF-8 without control characters. Any such text is legal, "/../" too: keys are
 // length-prefixed tuples and never paths.
-func (f *faults) id(field, s string, required bool) {
+func (f *faults) id(field, s string, required bool) { f.idIn("", field, s, required) }
+
+// idIn is id for a field inside another: the two names are put together only for a fault.
+func (f *faults) idIn(parent, field, s string, required bool) {
 	switch {
 	case s == "":
 		if required {
-			f.add(semabus.ReasonRequired, field, "1 to 256 bytes", "", "set it")
+			f.add(semabus.ReasonRequired, parent+field, "1 to 256 bytes", "", "set it")
 		}
 	case len(s) > semabus.MaxIDBytes:
-		f.add(semabus.ReasonTooLarge, field, "256 bytes", fmt.Sprintf("%d bytes", len(s)), "use a shorter id")
+		f.add(semabus.ReasonTooLarge, parent+field, "256 bytes", fmt.Sprintf("%d bytes", len(s)), "use a shorter id")
 	case !utf8.ValidString(s):
-		f.add(semabus.ReasonInvalidUTF8, field, "", strconv.QuoteToASCII(semabus.Shorten(s)), fixText)
+		f.add(semabus.ReasonInvalidUTF8, parent+field, "", strconv.QuoteToASCII(semabus.Shorten(s)), fixText)
 	case hasControl(s):
-		f.add(semabus.ReasonInvalidID, field, "no control characters", strconv.QuoteToASCII(s), fixText)
+		f.add(semabus.ReasonInvalidID, parent+field, "no control characters", strconv.QuoteToASCII(s), fixText)
 	}
 }
 
+// CheckID validates an id that a caller chose, under the name of its field: 1–256 bytes of UTF-8 without control
+// characters. Errors: REQUIRED, TOO_LARGE, INVALID_UTF8, INVALID_ID.
+func CheckID(op, field, id string) error {
+	var f faults
+	f.id(field, id, true)
+	return f.err(op)
+}
+
 // text checks free text of at most limit bytes.
-func (f *faults) text(field, s string, limit int) {
+func (f *faults) text(parent, field, s string, limit int) {
 	switch {
 	case len(s) > limit:
-		f.add(semabus.ReasonTooLarge, field, fmt.Sprintf("%d bytes", limit), fmt.Sprintf("%d bytes", len(s)), "shorten it")
+		f.add(semabus.ReasonTooLarge, parent+field, fmt.Sprintf("%d bytes", limit), fmt.Sprintf("%d bytes", len(s)), "shorten it")
 	case !utf8.ValidString(s):
-		f.add(semabus.ReasonInvalidUTF8, field, "", "", "send valid UTF-8")
+		f.add(semabus.ReasonInvalidUTF8, parent+field, "", "", "send valid UTF-8")
 	}
 }
 
@@ -113,7 +126,8 @@ func tooLarge(field string, n, limit int, fix string) error {
 }
 
 // Check validates a message before anything is spent on it; field is the path to name in faults ("messages[3]"). Its error
-// is the first fault, with all others as the cause: INVALID_ARGUMENT with reason, field, limit and value.
+// is a *semabus.Error INVALID_ARGUMENT with reason, field, limit and value, or several of them joined. An [Entry] that says
+// Checked is not looked at again.
 func (b *Broker) Check(m *semabus.Message, field string) error {
 	var f faults
 	if m == nil {
@@ -121,7 +135,7 @@ func (b *Broker) Check(m *semabus.Message, field string) error {
 		return f.err("broker.Check")
 	}
 	checkMessage(&f, m, field)
-	if n := len(m.Payload) + len(m.Text); n > b.o.MaxMessageBytes {
+	if n := len(m.Payload) + len(m.Text); n > b.o.MaxMessageBytes && len(m.Text) <= semabus.MaxTextBytes {
 		f.add(semabus.ReasonTooLarge, field, fmt.Sprintf("%d bytes", b.o.MaxMessageBytes), fmt.Sprintf("%d bytes", n),
 			"shorten it, or store the payload as a blob")
 	}
@@ -129,24 +143,24 @@ func (b *Broker) Check(m *semabus.Message, field string) error {
 }
 
 func checkMessage(f *faults, m *semabus.Message, field string) {
-	f.id(field+".id", m.ID, true)
+	f.idIn(field, ".id", m.ID, true)
 	for _, x := range [...]struct{ name, value string }{
 		{".source", m.Source}, {".topic", m.Topic}, {".to", m.To}, {".session", m.Session}, {".in_reply_to", m.InReplyTo},
 		{".cause", m.Cause}, {".root", m.Root}, {".dedup_key", m.DedupKey}, {".reply_to", m.ReplyTo},
 		{".trace_parent", m.TraceParent},
 	} {
 		if x.value != "" {
-			f.id(field+x.name, x.value, false)
+			f.idIn(field, x.name, x.value, false)
 		}
 	}
 	for _, x := range [...]struct{ name, value string }{
 		{".type", m.Type}, {".subject", m.Subject}, {".content_type", m.ContentType}, {".trace_state", m.TraceState},
 	} {
 		if x.value != "" {
-			f.text(field+x.name, x.value, MaxTextField)
+			f.text(field, x.name, x.value, MaxTextField)
 		}
 	}
-	f.text(field+".text", m.Text, semabus.MaxTextBytes)
+	f.text(field, ".text", m.Text, semabus.MaxTextBytes)
 	if m.Priority < 0 || m.Priority > 9 {
 		f.add(semabus.ReasonInvalidValue, field+".priority", "0 to 9", strconv.Itoa(m.Priority), fixNumber)
 	}
@@ -169,7 +183,7 @@ func checkLists(f *faults, m *semabus.Message, field string) {
 	if f.count(field+".headers", len(m.Headers), semabus.MaxHeaders) {
 		for k, v := range m.Headers {
 			at := field + ".headers[" + strconv.QuoteToASCII(semabus.Shorten(k)) + "]"
-			f.text(at, v, semabus.MaxHeaderBytes-min(len(k), semabus.MaxHeaderBytes))
+			f.text(at, "", v, semabus.MaxHeaderBytes-min(len(k), semabus.MaxHeaderBytes))
 			f.id(at, k, true)
 		}
 	}
@@ -191,7 +205,7 @@ func checkLists(f *faults, m *semabus.Message, field string) {
 }
 
 func checkPart(f *faults, p *semabus.Part, field string) {
-	f.text(field+".media_type", p.MediaType, MaxTextField)
+	f.text(field, ".media_type", p.MediaType, MaxTextField)
 	if !utf8.ValidString(p.Text) {
 		f.add(semabus.ReasonInvalidUTF8, field+".text", "", "", "send valid UTF-8")
 	}
@@ -238,6 +252,11 @@ func (b *Broker) check(c *Commit) error {
 	if c.DedupKey != "" {
 		f.id("dedup_key", c.DedupKey, false)
 	}
+	if f.count("ops", len(c.Ops), MaxCommit) {
+		for i := range c.Ops {
+			f.id("op_id", c.Ops[i].ID, false)
+		}
+	}
 	if c.Producer != nil {
 		f.id("producer", c.Producer.ID, true)
 		if c.Producer.Seq == 0 {
@@ -249,12 +268,12 @@ func (b *Broker) check(c *Commit) error {
 	}
 	if f.count("messages", len(c.Entries), MaxCommit) {
 		for i := range c.Entries {
-			checkEntry(&f, &c.Entries[i], "messages["+strconv.Itoa(i)+"]")
+			checkEntry(&f, &c.Entries[i], i)
 		}
 	}
 	if f.count("settlements", len(c.Settles), MaxCommit) {
 		for i := range c.Settles {
-			checkSettle(&f, &c.Settles[i], "settlements["+strconv.Itoa(i)+"]")
+			checkSettle(&f, &c.Settles[i], i)
 		}
 	}
 	b.checkAppends(&f, c.Appends)
@@ -262,20 +281,23 @@ func (b *Broker) check(c *Commit) error {
 	return f.err("broker.Commit")
 }
 
-func checkEntry(f *faults, e *Entry, field string) {
+func checkEntry(f *faults, e *Entry, at int) {
 	switch {
 	case e.Message == nil:
-		f.add(semabus.ReasonRequired, field, "", "", "send a message")
+		f.add(semabus.ReasonRequired, "messages["+strconv.Itoa(at)+"]", "", "", "send a message")
 		return
+	case e.Checked:
 	case e.Retained:
-		f.id(field+".id", e.Message.ID, true)
+		f.idIn("messages["+strconv.Itoa(at)+"]", ".id", e.Message.ID, true)
 	default:
-		checkMessage(f, e.Message, field)
+		checkMessage(f, e.Message, "messages["+strconv.Itoa(at)+"]")
 	}
-	if f.count(field+".groups", len(e.Groups), MaxCommit) {
-		for i := range e.Groups {
-			f.id(field+".groups", e.Groups[i].Group, true)
-		}
+	if len(e.Groups) > MaxCommit {
+		f.count("messages["+strconv.Itoa(at)+"].groups", len(e.Groups), MaxCommit)
+		return
+	}
+	for i := range e.Groups {
+		f.id("groups", e.Groups[i].Group, true)
 	}
 }
 
@@ -286,8 +308,12 @@ func (b *Broker) checkAppends(f *faults, as []driver.Append) {
 	for i := range as {
 		field := "appends[" + strconv.Itoa(i) + "]"
 		f.id(field+".log", as[i].Log, true)
-		if n := len(as[i].Data); n > semabus.MaxEventBytes {
-			f.add(semabus.ReasonTooLarge, field+".data", fmt.Sprintf("%d bytes", semabus.MaxEventBytes), fmt.Sprintf("%d bytes", n), "shorten it, or store it as a blob")
+		limit := semabus.MaxEventBytes
+		if strings.HasPrefix(as[i].Log, "$") { // the bus's own: an intent with all its examples is one event
+			limit = b.o.MaxMessageBytes
+		}
+		if n := len(as[i].Data); n > limit {
+			f.add(semabus.ReasonTooLarge, field+".data", fmt.Sprintf("%d bytes", limit), fmt.Sprintf("%d bytes", n), "shorten it, or store it as a blob")
 		}
 	}
 }

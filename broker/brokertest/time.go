@@ -72,8 +72,9 @@ func ttlExpires(r *rig) {
 	r.at("brief", "g", 0, brief/2)
 	r.at("long", "g", 0, far)
 	r.elapse(3 * brief)
-	r.takes(request("g", 1), "long")
+	long := r.takes(request("g", 1), "long")[0]
 	r.none("g")
+	r.apply(done(long.Token))
 	r.until("the delivery is expired", func() bool {
 		d := r.delivery("brief", "g")
 		return d == nil || d.State == driver.StateExpired

@@ -84,3 +84,12 @@ func findFrame(data []byte, seed uint32, after uint64) (offset int, found bool) 
 	}
 	return 0, false
 }
+
+// frameLength reads the payload's length out of a header that was not checked yet.
+func frameLength(head []byte) (n int, ok bool) {
+	if len(head) < frameHeader || binary.LittleEndian.Uint32(head) != frameMagic {
+		return 0, false
+	}
+	n = int(binary.LittleEndian.Uint32(head[4:]))
+	return n, n > 0 && n <= maxBatchBytes+maxGroupBytes
+}

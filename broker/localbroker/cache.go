@@ -1,0 +1,125 @@
+package localbroker
+
+import (
+	"fmt"
+	"sync"
+)
+
+// frameKey names a frame: its segment and its offset there, in units of frameAlign.
+type frameKey struct{ segment, frame uint32 }
+
+// cache reads values of the log. It keeps the newest frames in memory, because what was just written is what is read next,
+// and checks every frame that it reads back from the disk.
+type cache struct {
+	logID [16]byte
+	limit int64
+
+	mu    sync.Mutex
+	held  map[frameKey][]byte // payloads; shared with readers, never written to
+	order fifo[frameKey]
+	size  int64
+	files map[uint32]File
+}
+
+func newCache(logID [16]byte, limit int64) *cache {
+	return &cache{logID: logID, limit: limit, held: map[frameKey][]byte{}, files: map[uint32]File{}}
+}
+
+// put keeps the payload of a frame.
+func (c *cache) put(k frameKey, payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.held[k]; known {
+		return
+	}
+	c.held[k] = payload
+	c.order.push(k)
+	c.size += int64(len(payload))
+	for c.size > c.limit && c.order.len() > 1 {
+		old := c.order.pop()
+		c.size -= int64(len(c.held[old]))
+		delete(c.held, old)
+	}
+}
+
+// open makes a segment readable; a file of it that was open before is closed.
+func (c *cache) open(segment uint32, f File) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.files[segment]; old != nil {
+		_ = old.Close() // nothing was written through it
+	}
+	c.files[segment] = f
+}
+
+// drop ends the reading of a segment and returns its file.
+func (c *cache) drop(segment uint32) File {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.files[segment]
+	delete(c.files, segment)
+	return f
+}
+
+// closeAll closes every segment.
+func (c *cache) closeAll() []error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for n, f := range c.files {
+		if err := f.Close(); err != nil {
+			errs = append(errs, err)
+		}
+		delete(c.files, n)
+	}
+	return errs
+}
+
+// read returns the value at l: a slice that nobody writes to again.
+func (c *cache) read(l loc) ([]byte, error) {
+	if l.size == 0 {
+		return nil, nil
+	}
+	k := frameKey{l.segment, l.frame}
+	c.mu.Lock()
+	payload, known := c.held[k]
+	f := c.files[l.segment]
+	c.mu.Unlock()
+	if !known {
+		if f == nil {
+			return nil, errDamaged(segmentName(l.segment), int64(l.frame)*frameAlign, "the segment is gone")
+		}
+		var err error
+		if payload, err = c.load(f, k); err != nil {
+			return nil, err
+		}
+		c.put(k, payload)
+	}
+	end := uint64(l.offset) + uint64(l.size)
+	if end > uint64(len(payload)) {
+		return nil, errDamaged(segmentName(l.segment), int64(l.frame)*frameAlign, "the frame is shorter than its index says")
+	}
+	return payload[l.offset:end:end], nil
+}
+
+// load reads a frame back and checks it.
+func (c *cache) load(f File, k frameKey) ([]byte, error) {
+	offset := int64(k.frame) * frameAlign
+	var head [frameHeader]byte
+	if _, err := f.ReadAt(head[:], offset); err != nil {
+		return nil, errEngine(fmt.Errorf("read %s at %d: %w", segmentName(k.segment), offset, err))
+	}
+	n, ok := frameLength(head[:])
+	if !ok {
+		return nil, errDamaged(segmentName(k.segment), offset, "no frame where the index says one is")
+	}
+	buf := make([]byte, frameHeader+n)
+	if _, err := f.ReadAt(buf, offset); err != nil {
+		return nil, errEngine(fmt.Errorf("read %s at %d: %w", segmentName(k.segment), offset, err))
+	}
+	payload, _, _, ok := openFrame(buf, frameSeed(c.logID, k.segment))
+	if !ok {
+		return nil, errDamaged(segmentName(k.segment), offset, "the frame's checksum does not match")
+	}
+	return payload, nil
+}

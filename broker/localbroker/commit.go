@@ -1,0 +1,246 @@
+package localbroker
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/semabus/semabus/broker/driver"
+)
+
+// maxGroupBytes bounds the batches that one write takes together; a single larger batch goes alone.
+const maxGroupBytes = 8 << 20
+
+// request is one call of Commit on its way, or work that must have the log for itself.
+type request struct {
+	batches []*driver.Batch
+	alone   func() error // instead of batches
+	size    int
+	results []driver.Result
+	err     error
+	wake    chan bool // true = lead the next group, false = done
+}
+
+// committer lets one of its callers at a time lead: plan, write and reveal everything that waits.
+type committer struct {
+	mu      sync.Mutex
+	waiting []*request
+	leading bool
+}
+
+var requests = sync.Pool{New: func() any { return &request{wake: make(chan bool, 1)} }}
+
+// Commit implements driver.Driver.
+func (b *Broker) Commit(ctx context.Context, batches []*driver.Batch) ([]driver.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(batches) == 0 {
+		return nil, nil
+	}
+	r := requests.Get().(*request)
+	r.batches, r.size = batches, 0
+	for i := range batches {
+		r.size += batchBytes(batches[i])
+	}
+	b.enter(r)
+	results, err := r.results, r.err
+	*r = request{wake: r.wake}
+	requests.Put(r)
+	return results, err
+}
+
+// exclusive runs f while no group is under way; everything committed before is durable, or durable as promised.
+func (b *Broker) exclusive(f func() error) error {
+	r := &request{alone: f, wake: make(chan bool, 1)}
+	b.enter(r)
+	return r.err
+}
+
+// enter queues a request and returns when it is done; the caller may have led groups meanwhile.
+func (b *Broker) enter(r *request) {
+	c := &b.committer
+	c.mu.Lock()
+	c.waiting = append(c.waiting, r)
+	lead := !c.leading
+	c.leading = true
+	c.mu.Unlock()
+	if lead {
+		runtime.Gosched() // whoever is about to commit joins the group: one sync serves them all
+	} else if !<-r.wake {
+		return
+	}
+	b.lead(r)
+}
+
+// lead does one group, own among it, and hands the lead on.
+func (b *Broker) lead(own *request) {
+	c := &b.committer
+	c.mu.Lock()
+	n, size := 0, 0
+	for n < len(c.waiting) && (n == 0 || size+c.waiting[n].size <= maxGroupBytes) {
+		if c.waiting[n].alone != nil && n > 0 {
+			break
+		}
+		size += c.waiting[n].size
+		n++
+		if c.waiting[0].alone != nil {
+			break
+		}
+	}
+	b.group = append(b.group[:0], c.waiting[:n]...)
+	c.mu.Unlock()
+
+	if f := b.group[0].alone; f != nil {
+		b.group[0].err = f()
+	} else {
+		b.commitGroup(b.group, size)
+	}
+	// The group leaves the queue only now: its first request is always the leader's.
+	done := b.group
+	c.mu.Lock()
+	rest := copy(c.waiting, c.waiting[n:])
+	clear(c.waiting[rest:])
+	c.waiting = c.waiting[:rest]
+	var next *request
+	if rest > 0 {
+		next = c.waiting[0]
+	} else {
+		c.leading = false
+	}
+	for _, r := range done {
+		if r != own {
+			r.wake <- false
+		}
+	}
+	clear(done)
+	c.mu.Unlock()
+	if next != nil {
+		next.wake <- true
+	}
+}
+
+// commitGroup plans, writes and reveals one group. An error of the engine concerns all of it.
+func (b *Broker) commitGroup(group []*request, size int) {
+	fail := func(err error) {
+		for _, r := range group {
+			r.results, r.err = nil, err
+		}
+	}
+	if err := b.usable(); err != nil {
+		fail(err)
+		return
+	}
+	if err := b.journal.reserve(size + frameHeader + frameAlign); err != nil {
+		fail(errEngine(err)) // nothing was written: the next group may find room
+		return
+	}
+	b.planGroup(group, size)
+	frame := b.planner.frame
+	if frame.empty() {
+		return
+	}
+	if err := b.journal.append(frame.buf, !b.o.Relaxed); err != nil {
+		b.fault(err)
+		fail(errEngine(err))
+		return
+	}
+	b.cache.put(frameKey{frame.segment, frame.frame}, frame.buf[frameHeader:])
+	b.planner.frame.buf = nil // the cache's now
+	b.mu.Lock()
+	b.stager.reveal(b.nanos())
+	b.s.forget(b.nanos()-int64(b.o.KeepSettled), b.o.KeepSettledBytes, 64)
+	b.mu.Unlock()
+}
+
+// planGroup checks every batch of the group and fills the frame with what passed.
+func (b *Broker) planGroup(group []*request, size int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := &b.planner
+	p.now = b.nanos()
+	p.frame.begin(b.journal.segment, b.journal.offset, size)
+	for _, r := range group {
+		r.results = make([]driver.Result, len(r.batches))
+		for i := range r.batches {
+			r.results[i] = p.batch(r.batches[i])
+			if r.results[i].Applied {
+				b.commits++
+			}
+		}
+	}
+}
+
+// usable says whether the engine may write.
+func (b *Broker) usable() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return errClosed()
+	case b.broken != nil:
+		return errEngine(b.broken)
+	}
+	return nil
+}
+
+// fault stops all writing for good: what the disk holds after a failed write is not known.
+func (b *Broker) fault(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.broken == nil {
+		b.broken = err
+		b.o.Logger.Error("the log cannot be written any more; reading goes on", "dir", b.o.Dir, "error", err)
+	}
+}
+
+// nanos is the wall clock.
+func (b *Broker) nanos() int64 { return b.o.Clock.Now().UnixNano() }
+
+func fromNanos(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}
+
+// roomFor refuses new messages while the disk is nearly full.
+func (b *Broker) roomFor() error {
+	if free, need := b.free.Load(), b.minFree.Load(); free < need {
+		return errLowDisk(free, need)
+	}
+	return nil
+}
+
+// holder is the delivery that a token settles, if it is the newest of a running lease.
+func (b *Broker) holder(t *tenant, token []byte, now int64) *delivery {
+	number, seq, ok := b.tokens.open(token)
+	if !ok {
+		return nil
+	}
+	d := b.s.deliveries[number]
+	if d == nil || d.ending || d.group.tenant != t {
+		return nil
+	}
+	if acceptStale && d.stage < settled && d.stage != staged {
+		if d.stage != leased {
+			d.group.take(d)
+		}
+		return d
+	}
+	if d.stage != leased || d.seq != seq || now >= d.expires {
+		return nil
+	}
+	return d
+}
+
+var _ driver.Driver = (*Broker)(nil)
+
+// grantSeq is the sequence of the next grant: the epoch of this life above a counter.
+func (b *Broker) grantSeq() uint64 {
+	b.grants++
+	return b.epochBase() + b.grants
+}
+
+func (b *Broker) epochBase() uint64 { return b.epoch << 32 }

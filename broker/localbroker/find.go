@@ -1,0 +1,245 @@
+package localbroker
+
+import (
+	"context"
+	"encoding/binary"
+	"strings"
+
+	semabus "github.com/semabus/semabus"
+	"github.com/semabus/semabus/broker/driver"
+)
+
+// foundDelivery is a delivery whose info is still to be read.
+type foundDelivery struct {
+	out  driver.Delivery
+	info loc
+}
+
+// finding is an answer whose values are still to be read.
+type finding struct {
+	driver.Found
+	body, decision loc
+	deliveries     []foundDelivery
+}
+
+// Find implements driver.Driver.
+func (b *Broker) Find(ctx context.Context, q *driver.Query) (*driver.Found, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f := b.lookUp(q)
+	if f.Message != nil {
+		var err error
+		if f.Message.Body, err = b.cache.read(f.body); err != nil {
+			return nil, err
+		}
+		if f.Message.Decision, err = b.cache.read(f.decision); err != nil {
+			return nil, err
+		}
+	}
+	for i := range f.deliveries {
+		info, err := b.cache.read(f.deliveries[i].info)
+		if err != nil {
+			return nil, err
+		}
+		f.deliveries[i].out.Info = info
+		f.Deliveries = append(f.Deliveries, f.deliveries[i].out)
+	}
+	return &f.Found, nil
+}
+
+// lookUp answers from the index.
+func (b *Broker) lookUp(q *driver.Query) *finding {
+	f := &finding{}
+	now := b.nanos()
+	limit := q.Max
+	if limit <= 0 {
+		limit = 100
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if q.Logs {
+		f.Logs, f.Next = b.logNames(q, limit)
+		return f
+	}
+	t := b.s.tenants[q.Tenant]
+	if t == nil {
+		return f
+	}
+	switch {
+	case q.Message != "":
+		if m := t.messages[q.Message]; m != nil && m.shown {
+			b.describe(f, m)
+			for _, d := range m.deliveries {
+				if d.stage != staged {
+					f.deliveries = append(f.deliveries, b.describeDelivery(d, now))
+				}
+			}
+		}
+	case q.Group != "":
+		if g := t.groups[q.Group]; g != nil {
+			b.tick(g, now)
+			f.deliveries, f.Next = b.page(g, q.After, limit, now)
+		}
+	case q.Counter != "":
+		if c := t.counters[q.Counter]; c != nil {
+			f.Counter = c.shown
+		}
+	case len(q.Token) > 0:
+		number, _, ok := b.tokens.open(q.Token)
+		if d := b.s.deliveries[number]; ok && d != nil && d.stage != staged && d.group.tenant == t {
+			b.describe(f, d.message)
+			f.deliveries = append(f.deliveries, b.describeDelivery(d, now))
+		}
+	}
+	return f
+}
+
+func (b *Broker) describe(f *finding, m *message) {
+	f.Message = &driver.Stored{ID: m.id, Hash: m.hash, Time: fromNanos(m.at), Position: position(m.commit)}
+	f.body, f.decision = m.body, m.decision
+}
+
+func (b *Broker) describeDelivery(d *delivery, now int64) foundDelivery {
+	out := driver.Delivery{
+		MessageID: d.message.id, Group: d.group.name, State: d.stateOf(now), Attempt: d.attempt, Leases: max(d.seq, b.epochBase()),
+		Member: d.member, Priority: d.priority, Session: d.session, Enqueued: fromNanos(d.at), Settled: fromNanos(d.ended),
+		Errors: append([]string(nil), d.errors...),
+	}
+	if d.stage == delayed {
+		out.Due = fromNanos(d.due)
+	}
+	if d.stage == leased {
+		out.Expires = fromNanos(d.expires)
+	}
+	return foundDelivery{out, d.info}
+}
+
+// page lists live deliveries of a group by number, after the one that the cursor names.
+func (b *Broker) page(g *group, after []byte, limit int, now int64) (page []foundDelivery, next []byte) {
+	var last uint64
+	d := g.head
+	if len(after) == 8 {
+		last = binary.BigEndian.Uint64(after)
+		if known := b.s.deliveries[last]; known != nil && known.group == g && known.stage < settled && known.stage != staged {
+			d = known.next
+		}
+	}
+	for ; d != nil; d = d.next {
+		if d.number <= last {
+			continue
+		}
+		if len(page) == limit {
+			return page, next
+		}
+		page = append(page, b.describeDelivery(d, now))
+		next = binary.BigEndian.AppendUint64(nil, d.number)
+	}
+	return page, nil
+}
+
+// logName is a log in a heap whose first is the largest: it keeps the smallest.
+type logName driver.LogName
+
+func (a logName) compare(o logName) int {
+	if c := strings.Compare(a.Tenant, o.Tenant); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Log, o.Log)
+}
+
+func (a logName) before(o logName) bool { return a.compare(o) > 0 }
+func (logName) moved(int)               {}
+
+// logNames is a page of the logs with a prefix, in order of tenant and name.
+func (b *Broker) logNames(q *driver.Query, limit int) (page []driver.LogName, next []byte) {
+	after, paging := cursorName(q.After)
+	var smallest heap[logName]
+	consider := func(t *tenant) {
+		for name, l := range t.logs {
+			n := logName{t.name, name}
+			if l.shown == 0 || !strings.HasPrefix(name, q.Prefix) || paging && n.compare(after) <= 0 {
+				continue
+			}
+			if smallest.len() <= limit {
+				smallest.push(n)
+			} else if n.compare(smallest.first()) < 0 {
+				smallest.items[0] = n
+				smallest.fix(0)
+			}
+		}
+	}
+	if q.Tenant == "" {
+		for _, t := range b.s.tenants {
+			consider(t)
+		}
+	} else if t := b.s.tenants[q.Tenant]; t != nil {
+		consider(t)
+	}
+	more := smallest.len() > limit
+	if more {
+		smallest.pop()
+	}
+	page = make([]driver.LogName, smallest.len())
+	for i := len(page) - 1; i >= 0; i-- {
+		page[i] = driver.LogName(smallest.pop())
+	}
+	if more {
+		last := page[len(page)-1]
+		next = appendString(appendString(nil, last.Tenant), last.Log)
+	}
+	return page, next
+}
+
+func cursorName(cursor []byte) (n logName, ok bool) {
+	d := decoder{buf: cursor}
+	n = logName{d.string(), d.string()}
+	return n, len(cursor) > 0 && d.err == nil
+}
+
+// Stats implements driver.Driver.
+func (b *Broker) Stats(ctx context.Context, tenantName string, names []string) (*driver.Stats, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	now := b.nanos()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &driver.Stats{Marks: int64(b.s.marksDue.len()), Bytes: b.journal.bytes.Load(), Syncs: b.journal.syncs.Load(), Commits: b.commits}
+	t := b.s.tenants[tenantName]
+	if t == nil {
+		for _, n := range names {
+			s.Groups = append(s.Groups, semabus.GroupStats{Group: n})
+		}
+		return s, nil
+	}
+	s.Messages = int64(len(t.messages))
+	if len(names) == 0 {
+		for _, g := range t.groups {
+			if g.head != nil || g.settled > 0 {
+				s.Groups = append(s.Groups, b.groupStats(g, now))
+			}
+		}
+		return s, nil
+	}
+	for _, n := range names {
+		if g := t.groups[n]; g != nil {
+			s.Groups = append(s.Groups, b.groupStats(g, now))
+		} else {
+			s.Groups = append(s.Groups, semabus.GroupStats{Group: n})
+		}
+	}
+	return s, nil
+}
+
+func (b *Broker) groupStats(g *group, now int64) semabus.GroupStats {
+	b.tick(g, now)
+	out := semabus.GroupStats{Group: g.name, Ready: g.ready, Delayed: g.delayed, Leased: g.leased, Settled: g.settled}
+	for d := g.head; d != nil && g.ready > 0; d = d.next {
+		if d.stage == ready {
+			out.OldestReady = fromNanos(now).Sub(fromNanos(d.at))
+			break
+		}
+	}
+	return out
+}

@@ -1,0 +1,118 @@
+package localbroker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// journal writes frames to the end of the log. It belongs to the leader of the commits.
+type journal struct {
+	fs      FS
+	dir     string
+	logID   [16]byte
+	segment uint32
+	file    File
+	seed    uint32
+	offset  int64  // of the next frame
+	filled  int64  // up to here the file holds zeros or frames, so that a sync has no metadata to write
+	ahead   int64  // how much to fill at once
+	full    int64  // size from which a segment is full
+	number  uint64 // of the newest frame
+	written int64  // bytes since the newest checkpoint
+
+	unsynced bool // the newest frame was not synced: a relaxed log
+	syncs    atomic.Int64
+	bytes    atomic.Int64 // of all segments
+	zeros    []byte
+	opened   func(segment uint32, f File) // hears of each new segment
+}
+
+const (
+	minAhead = 256 << 10
+	maxAhead = 4 << 20
+)
+
+func segmentName(n uint32) string { return fmt.Sprintf("%010d.seg", n) }
+
+// segmentNumber reads the name of a segment; ok is false for any other file.
+func segmentNumber(name string) (n uint32, ok bool) {
+	digits, found := strings.CutSuffix(name, ".seg")
+	v, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(v), found && err == nil && segmentName(uint32(v)) == name //nolint:gosec // parsed with 32 bits
+}
+
+// reserve makes room for a frame of at most size bytes: it begins a new segment where the old one is full, and fills the
+// file ahead. An error leaves the log as it was, and may be answered by trying again.
+func (j *journal) reserve(size int) error {
+	if j.offset >= j.full {
+		if err := j.roll(j.segment + 1); err != nil {
+			return err
+		}
+	}
+	end := j.offset + int64(size)
+	if end <= j.filled {
+		return nil
+	}
+	n := max(end-j.filled, j.ahead)
+	if n = min(n, max(j.full-j.filled, end-j.filled)); int64(len(j.zeros)) < n {
+		j.zeros = make([]byte, n)
+	}
+	if _, err := j.file.WriteAt(j.zeros[:n], j.filled); err != nil {
+		return err
+	}
+	j.filled += n
+	j.bytes.Add(n)
+	j.ahead = min(2*j.ahead, maxAhead)
+	return nil
+}
+
+// roll begins the segment n.
+func (j *journal) roll(n uint32) error {
+	if j.unsynced { // a relaxed log has no hole in the middle
+		if err := j.file.Sync(); err != nil {
+			return err
+		}
+		j.unsynced = false
+	}
+	f, err := j.fs.OpenFile(filepath.Join(j.dir, segmentName(n)), os.O_CREATE)
+	if err != nil {
+		return err
+	}
+	if err := j.fs.SyncDir(j.dir); err != nil {
+		return err
+	}
+	j.use(n, f, 0)
+	j.opened(n, f)
+	return nil
+}
+
+// use goes on writing in an open segment.
+func (j *journal) use(n uint32, f File, offset int64) {
+	j.segment, j.file, j.offset, j.filled = n, f, offset, offset
+	j.seed = frameSeed(j.logID, n)
+}
+
+// append writes one frame, given as room for its header and the payload, and makes it durable if sync says so. After an
+// error nothing is known about the end of the log.
+func (j *journal) append(frame []byte, sync bool) error {
+	frame = sealFrame(frame, j.seed, j.number+1)
+	if _, err := j.file.WriteAt(frame, j.offset); err != nil {
+		return err
+	}
+	if sync && !dropFsync {
+		if err := j.file.Sync(); err != nil {
+			return err
+		}
+		j.syncs.Add(1)
+	}
+	j.unsynced = !sync
+	j.number++
+	j.offset += int64(len(frame))
+	j.filled = max(j.filled, j.offset)
+	j.written += int64(len(frame))
+	return nil
+}

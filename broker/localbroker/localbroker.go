@@ -1,0 +1,240 @@
+package localbroker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/semabus/semabus/broker/driver"
+)
+
+const (
+	metaFile = "META"
+	lockFile = "LOCK"
+
+	precision    = time.Millisecond
+	houseTime    = time.Second        // between two rounds of Run
+	houseBatch   = 4096               // retained messages and marks dropped at once
+	idleProducer = 7 * 24 * time.Hour // a producer's mark is forgotten then
+)
+
+// Broker is the embedded engine over one folder. It is safe for concurrent use.
+type Broker struct {
+	o      Options
+	lock   io.Closer
+	tokens tokens
+	cache  *cache
+
+	committer committer
+	// The leader's own, one leader at a time.
+	group   []*request
+	planner planner
+	journal journal
+
+	minFree atomic.Uint64 // bytes, see Options.MinFreeBytes
+	free    atomic.Uint64 // bytes, as of the last look
+	closing chan struct{} // closed by Close
+
+	mu      sync.Mutex // guards everything below; taken after no other lock, cache.mu is taken under none
+	s       *state
+	stager  stager
+	commits int64
+	grants  uint64
+	epoch   uint64
+	closed  bool
+	broken  error // why the engine stopped writing
+
+	wasRelaxed bool // of the life before, while recovering
+}
+
+// Open opens the folder of an engine, or makes one, and replays what it holds. Errors: INVALID_ARGUMENT for a bad option,
+// FAILED_PRECONDITION with DATA_IN_USE or DATA_FOREIGN, DATA_LOSS with DATA_DAMAGED naming file and offset, UNAVAILABLE where
+// the disk fails. Nothing is changed in a folder that is refused.
+func Open(o Options) (b *Broker, err error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return nil, errEngine(err)
+	}
+	lock, err := o.FS.Lock(filepath.Join(o.Dir, lockFile))
+	if err != nil {
+		if errors.Is(err, ErrLocked) {
+			return nil, errInUse(o.Dir, err)
+		}
+		return nil, errEngine(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}()
+	m, err := openMeta(&o)
+	if err != nil {
+		return nil, err
+	}
+	b = &Broker{o: o, lock: lock, tokens: newTokens(m.tokenKey), cache: newCache(m.logID, o.CacheBytes), s: newState(), closing: make(chan struct{})}
+	b.planner.b = b
+	b.stager = stager{s: b.s, touch: func(*group) {}} // nobody waits while the log is replayed
+	b.journal = journal{fs: o.FS, dir: o.Dir, logID: m.logID, ahead: minAhead, full: o.SegmentBytes, opened: b.cache.open}
+	if err := b.look(); err != nil {
+		return nil, err
+	}
+	if err := b.recover(); err != nil {
+		return nil, errors.Join(append([]error{err}, b.cache.closeAll()...)...)
+	}
+	b.stager.touch = b.touch
+	b.house()
+	return b, nil
+}
+
+// openMeta reads the identity of the folder, or gives it one.
+func openMeta(o *Options) (*meta, error) {
+	name := filepath.Join(o.Dir, metaFile)
+	data, err := readWhole(o.FS, name)
+	if err != nil {
+		return nil, errEngine(err)
+	}
+	if data != nil {
+		m, err := decodeMeta(metaFile, data)
+		if err == nil && m.cluster != o.ClusterID {
+			err = errForeign("cluster_id", m.cluster, "open the folder with its own cluster id, or name another folder")
+		}
+		return m, err
+	}
+	names, err := o.FS.ReadDir(o.Dir)
+	if err != nil {
+		return nil, errEngine(err)
+	}
+	for _, n := range names {
+		if _, ok := segmentNumber(n); ok || n == checkpointFile {
+			return nil, errDamaged(metaFile, 0, "the file is missing and the folder holds "+n)
+		}
+	}
+	m := &meta{cluster: o.ClusterID}
+	_, _ = rand.Read(m.logID[:])    // never fails
+	_, _ = rand.Read(m.tokenKey[:]) // never fails
+	if err := replaceFile(o.FS, o.Dir, metaFile, m.encode()); err != nil {
+		return nil, errEngine(err)
+	}
+	return m, nil
+}
+
+// look asks the file system how much room is left.
+func (b *Broker) look() error {
+	free, total, err := b.o.FS.Space(b.o.Dir)
+	if err != nil {
+		return errEngine(fmt.Errorf("ask for free space: %w", err))
+	}
+	b.free.Store(free)
+	b.minFree.CompareAndSwap(0, max(1, orTenth(b.o.MinFreeBytes, total)))
+	return nil
+}
+
+// orTenth is a wanted bound, or a tenth of the disk and at most 1 GiB where none is.
+func orTenth(wanted, total uint64) uint64 {
+	if wanted > 0 {
+		return wanted
+	}
+	return min(total/10, 1<<30)
+}
+
+// Caps implements driver.Driver.
+func (b *Broker) Caps() driver.Caps {
+	return driver.Caps{
+		Engine: "local", Durable: !b.o.Relaxed, Conditions: true, Counters: true, SessionOrder: true, PriorityAcrossSessions: true,
+		DeliverAt: true, Precision: precision, MaxBatchBytes: maxBatchBytes,
+	}
+}
+
+// Run implements driver.Driver: once a second it drops what is past its retention, lets timers of groups that nobody asks
+// about happen, and writes a checkpoint where one is due.
+func (b *Broker) Run(ctx context.Context) error {
+	for {
+		if err := b.await(ctx, nil, houseTime); err != nil {
+			return nil //nolint:nilerr // the end of ctx, or Close: both are the end of Run
+		}
+		if err := b.look(); err != nil {
+			b.o.Logger.Warn("cannot see how much disk is left", "error", err)
+		}
+		b.house()
+		b.mu.Lock()
+		due := b.closed || b.broken != nil
+		b.mu.Unlock()
+		if !due && b.journalWritten() >= b.o.CheckpointBytes {
+			if err := b.checkpoint(); err != nil {
+				b.o.Logger.Error("no checkpoint could be written", "error", err)
+			}
+		}
+	}
+}
+
+// journalWritten is how much a replay would have to read.
+func (b *Broker) journalWritten() (n int64) {
+	_ = b.exclusive(func() error { n = b.journal.written; return nil })
+	return n
+}
+
+// house does what time demands, a bounded part of it under each lock.
+func (b *Broker) house() {
+	now := b.nanos()
+	for more := true; more; {
+		b.mu.Lock()
+		before := b.s.retained.len() + b.s.marksDue.len()
+		b.s.forget(now-int64(b.o.KeepSettled), b.o.KeepSettledBytes, houseBatch)
+		b.s.lapse(now, houseBatch)
+		more = before-b.s.retained.len()-b.s.marksDue.len() >= houseBatch
+		b.mu.Unlock()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, t := range b.s.tenants {
+		for _, g := range t.groups {
+			b.tick(g, now)
+			b.touch(g)
+		}
+		for id, p := range t.producers {
+			if now-p.used > int64(idleProducer) {
+				delete(t.producers, id)
+			}
+		}
+	}
+}
+
+// Close ends every waiting call, lets the group under way finish, marks the log as cleanly closed and gives the folder back.
+func (b *Broker) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	broken := b.broken != nil
+	for _, t := range b.s.tenants {
+		for _, g := range t.groups {
+			if g.stopAlarm != nil {
+				g.stopAlarm()
+			}
+		}
+	}
+	b.mu.Unlock()
+	var errs []error
+	if !broken {
+		if b.journalWritten() > b.o.CheckpointBytes/8 {
+			errs = append(errs, b.checkpoint())
+		}
+		errs = append(errs, b.exclusive(func() error { return b.mark(append(make([]byte, frameHeader, frameHeader+8), frameClose)) }))
+	}
+	b.mu.Lock()
+	b.closed = true
+	close(b.closing)
+	b.mu.Unlock()
+	_ = b.exclusive(func() error { errs = append(errs, b.cache.closeAll()...); return nil })
+	return errors.Join(append(errs, b.lock.Close())...)
+}

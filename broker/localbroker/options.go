@@ -1,0 +1,84 @@
+package localbroker
+
+import (
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	semabus "github.com/semabus/semabus"
+)
+
+// Options configure [Open]. Only Dir is required.
+type Options struct {
+	Dir    string        // folder of the engine, made when missing; one process at a time
+	Clock  semabus.Clock // nil = the machine's clock
+	Logger *slog.Logger  // nil = discard
+	FS     FS            // nil = the real one; the crash tests bring their own
+
+	// Relaxed acknowledges a commit once it is handed to the operating system: it survives kill -9, and a power cut may lose
+	// the last moments. Caps then says that the engine is not durable.
+	Relaxed   bool
+	ClusterID string // whose data this is; a folder of another cluster is refused; "" = "local"
+
+	DedupMax         int           // marks kept at once; beyond it new ones are refused; 0 = [semabus.DefaultDedupMax]
+	DedupWindow      time.Duration // how long a mark without its own end is kept; 0 = [semabus.DefaultDedupWindow]
+	KeepSettled      time.Duration // how long a message without live deliveries can be found; 0 = 24 h
+	KeepSettledBytes int64         // bound of all of those, bytes; 0 = 1 GiB
+
+	SegmentBytes    int64  // a segment is full from here on; 0 = 64 MiB
+	CheckpointBytes int64  // log to replay at most before a checkpoint is due; 0 = 128 MiB
+	CacheBytes      int64  // frames kept in memory for readers; 0 = 64 MiB
+	MinFreeBytes    uint64 // free disk space below which new messages are refused; 0 = a tenth of the disk, at most 1 GiB
+}
+
+func (o Options) withDefaults() Options {
+	if o.Clock == nil {
+		o.Clock = semabus.SystemClock{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.FS == nil {
+		o.FS = osFS{}
+	}
+	if o.ClusterID == "" {
+		o.ClusterID = "local"
+	}
+	o.DedupMax = orDefault(o.DedupMax, semabus.DefaultDedupMax)
+	o.DedupWindow = orDefault(o.DedupWindow, semabus.DefaultDedupWindow)
+	o.KeepSettled = orDefault(o.KeepSettled, 24*time.Hour)
+	o.KeepSettledBytes = orDefault(o.KeepSettledBytes, 1<<30)
+	o.SegmentBytes = orDefault(o.SegmentBytes, 64<<20)
+	o.CheckpointBytes = orDefault(o.CheckpointBytes, 2*o.SegmentBytes)
+	o.CacheBytes = orDefault(o.CacheBytes, 64<<20)
+	return o
+}
+
+func orDefault[T int | int64 | time.Duration](v, d T) T {
+	if v == 0 {
+		return d
+	}
+	return v
+}
+
+// validate lists every fault at once.
+func (o *Options) validate() error {
+	var errs []error
+	if o.Dir == "" {
+		errs = append(errs, errInvalid("dir", "", "name the folder of the engine"))
+	}
+	for _, n := range [...]struct {
+		field string
+		value int64
+	}{
+		{"dedupMax", int64(o.DedupMax)}, {"dedupWindow", int64(o.DedupWindow)}, {"keepSettled", int64(o.KeepSettled)},
+		{"keepSettledBytes", o.KeepSettledBytes}, {"segmentBytes", o.SegmentBytes}, {"checkpointBytes", o.CheckpointBytes},
+		{"cacheBytes", o.CacheBytes},
+	} {
+		if n.value < 0 {
+			errs = append(errs, errInvalid(n.field, strconv.FormatInt(n.value, 10), "give 0 for the default, or a positive number"))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,316 @@
+package localbroker
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// checkpoints begin where the log goes on after them.
+type place struct {
+	segment uint32
+	offset  int64
+	number  uint64 // of the newest frame before
+}
+
+// recover reads checkpoint and log, begins a new life, and leaves the journal at the end of the log.
+func (b *Broker) recover() error {
+	segments, err := b.listSegments()
+	if err != nil {
+		return err
+	}
+	from, err := b.loadCheckpoint()
+	if err != nil {
+		return err
+	}
+	if from.segment == 0 { // no checkpoint yet: the whole log
+		from.segment = 1
+		if len(segments) > 0 && segments[0] != 1 {
+			return errDamaged(segmentName(1), 0, "the first segment is missing")
+		}
+	}
+	for _, n := range segments {
+		f, err := b.o.FS.OpenFile(filepath.Join(b.o.Dir, segmentName(n)), 0)
+		if err != nil {
+			return errEngine(err)
+		}
+		b.cache.open(n, f)
+		size, err := f.Size()
+		if err != nil {
+			return errEngine(err)
+		}
+		b.journal.bytes.Add(size)
+	}
+	if err := b.replay(from, segments); err != nil {
+		return err
+	}
+	for n := range b.s.segments {
+		if !slices.Contains(segments, n) {
+			return errDamaged(segmentName(n), 0, "the segment is missing and messages live in it")
+		}
+	}
+	return b.begin()
+}
+
+// listSegments are the numbers of the segments in the folder, in order.
+func (b *Broker) listSegments() ([]uint32, error) {
+	names, err := b.o.FS.ReadDir(b.o.Dir)
+	if err != nil {
+		return nil, errEngine(err)
+	}
+	var out []uint32
+	for _, name := range names {
+		if n, ok := segmentNumber(name); ok {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// replay applies every frame from a place to the end of the log and leaves the journal there.
+func (b *Broker) replay(from place, segments []uint32) error {
+	r := &replayer{stager: &b.stager}
+	j := &b.journal
+	j.number = from.number
+	for n := from.segment; ; n++ {
+		last := !slices.Contains(segments, n+1)
+		if !slices.Contains(segments, n) {
+			if n == from.segment && from.number > 0 {
+				return errDamaged(segmentName(n), from.offset, "the segment is missing and the log goes on in it")
+			}
+			return nil // begin makes it
+		}
+		f := b.cache.files[n]
+		offset := int64(0)
+		if n == from.segment {
+			offset = from.offset
+		}
+		data, err := readFrom(f, offset)
+		if err != nil {
+			return errEngine(err)
+		}
+		used, err := b.replaySegment(r, n, offset, data)
+		if err != nil {
+			return err
+		}
+		j.use(n, f, offset+int64(used))
+		if !last {
+			if begins(b.cache.files[n+1], frameSeed(j.logID, n+1), j.number+1) {
+				continue
+			}
+			if later, err := b.goesOn(segments, n+1); err != nil || later {
+				return errors.Join(err, errDamaged(segmentName(n), offset+int64(used), "frames after this place are good, this one is not"))
+			}
+		}
+		return b.cutTail(f, n, offset, used, data)
+	}
+}
+
+// replaySegment applies the good frames at the beginning of data and returns their size.
+func (b *Broker) replaySegment(r *replayer, n uint32, offset int64, data []byte) (used int, err error) {
+	j := &b.journal
+	seed := frameSeed(j.logID, n)
+	for {
+		payload, number, size, ok := openFrame(data[used:], seed)
+		if !ok || number != j.number+1 {
+			return used, nil
+		}
+		at := offset + int64(used)
+		switch payload[0] {
+		case frameGroup:
+			if err := r.group(payload, n, at); err != nil {
+				return used, errDamaged(segmentName(n), at, err.Error())
+			}
+		case frameEpoch:
+			if len(payload) < 10 {
+				return used, errDamaged(segmentName(n), at, "a short epoch frame")
+			}
+			b.epoch = binary.LittleEndian.Uint64(payload[1:])
+			b.wasRelaxed = payload[9] != 0
+		case frameClose:
+		default:
+			return used, errDamaged(segmentName(n), at, fmt.Sprintf("a frame of the unknown kind %d", payload[0]))
+		}
+		j.number = number
+		j.written += int64(size)
+		used += size
+	}
+}
+
+// cutTail decides about what follows the last good frame: a torn write, which is wiped, or damage.
+func (b *Broker) cutTail(f File, n uint32, offset int64, used int, data []byte) error {
+	rest := data[used:]
+	if bytes.Count(rest, []byte{0}) == len(rest) {
+		return nil
+	}
+	at := offset + int64(used)
+	if _, found := findFrame(rest, frameSeed(b.journal.logID, n), b.journal.number); found && !b.wasRelaxed {
+		return errDamaged(segmentName(n), at, "frames after this place are good, this one is not")
+	}
+	b.o.Logger.Warn("the end of the log was torn and is cut: nobody was told of it", "segment", segmentName(n), "offset", at)
+	if _, err := f.WriteAt(make([]byte, len(rest)), at); err != nil {
+		return errEngine(err)
+	}
+	if err := f.Sync(); err != nil {
+		return errEngine(err)
+	}
+	return nil
+}
+
+// goesOn says whether any later segment holds a good frame that the log has not come to.
+func (b *Broker) goesOn(segments []uint32, from uint32) (bool, error) {
+	for _, n := range segments {
+		if n < from || b.wasRelaxed {
+			continue
+		}
+		data, err := readFrom(b.cache.files[n], 0)
+		if err != nil {
+			return false, errEngine(err)
+		}
+		if _, found := findFrame(data, frameSeed(b.journal.logID, n), b.journal.number); found {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// begins says whether a segment's first frame is the one with this number.
+func begins(f File, seed uint32, number uint64) bool {
+	var head [frameHeader]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return false
+	}
+	n, ok := frameLength(head[:])
+	if !ok {
+		return false
+	}
+	buf := make([]byte, frameHeader+n)
+	if _, err := f.ReadAt(buf, 0); err != nil {
+		return false
+	}
+	_, got, _, ok := openFrame(buf, seed)
+	return ok && got == number
+}
+
+func readFrom(f File, offset int64) ([]byte, error) {
+	size, err := f.Size()
+	if err != nil || size <= offset {
+		return nil, err
+	}
+	data := make([]byte, size-offset)
+	_, err = f.ReadAt(data, offset)
+	return data, err
+}
+
+// begin starts this life of the log: its epoch is durable before the first lease.
+func (b *Broker) begin() error {
+	if b.journal.file == nil {
+		if err := b.journal.roll(max(b.journal.segment, 1)); err != nil {
+			return errEngine(err)
+		}
+	}
+	b.epoch++
+	frame := make([]byte, frameHeader, frameHeader+16)
+	frame = append(frame, frameEpoch)
+	frame = binary.LittleEndian.AppendUint64(frame, b.epoch)
+	relaxed := byte(0)
+	if b.o.Relaxed {
+		relaxed = 1
+	}
+	return b.mark(append(frame, relaxed))
+}
+
+// mark writes a frame of the engine's own and makes it durable.
+func (b *Broker) mark(frame []byte) error {
+	if err := b.journal.reserve(len(frame) + frameAlign); err != nil {
+		return errEngine(err)
+	}
+	if err := b.journal.append(frame, true); err != nil {
+		b.fault(err)
+		return errEngine(err)
+	}
+	return nil
+}
+
+// meta is the content of META: the identity of the folder.
+//
+//	magic u32 | version u8 | log id 16 bytes | token key 16 bytes | cluster string | crc u32
+const (
+	metaMagic   = 0x53424d45 // "SBME"
+	metaVersion = 1
+)
+
+type meta struct {
+	logID    [16]byte
+	tokenKey [16]byte
+	cluster  string
+}
+
+func (m *meta) encode() []byte {
+	b := binary.LittleEndian.AppendUint32(nil, metaMagic)
+	b = append(b, metaVersion)
+	b = append(b, m.logID[:]...)
+	b = append(b, m.tokenKey[:]...)
+	b = appendString(b, m.cluster)
+	return binary.LittleEndian.AppendUint32(b, checksum(0, b))
+}
+
+func decodeMeta(file string, b []byte) (*meta, error) {
+	if len(b) < 5 || binary.LittleEndian.Uint32(b) != metaMagic {
+		return nil, errForeign(file, "", "this is no data folder of semabus: name another one")
+	}
+	if b[4] != metaVersion {
+		return nil, errForeign(file, fmt.Sprintf("format %d", b[4]), "open it with the version of semabus that wrote it, or a newer one")
+	}
+	if len(b) < 5+32+4 || binary.LittleEndian.Uint32(b[len(b)-4:]) != checksum(0, b[:len(b)-4]) {
+		return nil, errDamaged(file, 0, "the checksum does not match")
+	}
+	m := &meta{}
+	copy(m.logID[:], b[5:])
+	copy(m.tokenKey[:], b[21:])
+	d := decoder{buf: b[37 : len(b)-4]}
+	if m.cluster = d.string(); d.err != nil {
+		return nil, errDamaged(file, 0, d.err.Error())
+	}
+	return m, nil
+}
+
+// readWhole reads a small file; nil when there is none.
+func readWhole(fs FS, name string) ([]byte, error) {
+	f, err := fs.OpenFile(name, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := readFrom(f, 0)
+	return data, errors.Join(err, f.Close())
+}
+
+// replaceFile writes a file whole: temporary name, sync, rename, sync of the folder.
+func replaceFile(fs FS, dir, name string, data []byte) error {
+	final, temp := filepath.Join(dir, name), filepath.Join(dir, name+".tmp")
+	if err := fs.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := fs.OpenFile(temp, os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, fs.Remove(temp))
+	}
+	if err := fs.Rename(temp, final); err != nil {
+		return err
+	}
+	return fs.SyncDir(dir)
+}

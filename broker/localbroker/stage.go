@@ -1,0 +1,242 @@
+package localbroker
+
+// stager applies the effects of the group under way to the state: first so that only later commits see them, and once the
+// group is durable, by reveal, for everybody. Both the commit path and the replay of the log go through it, so what a crash
+// leaves is what was there.
+type stager struct {
+	s     *state
+	touch func(*group) // hears of each group whose deliveries changed, at reveal
+
+	// Of the group under way, in commit order.
+	messages   []fresh
+	decisions  []*message
+	settles    []settlement
+	deliveries []*delivery
+	logs       []*eventLog
+	counters   []*counter
+}
+
+type fresh struct {
+	tenant  *tenant
+	message *message
+}
+
+// settlement is a settle on its way.
+type settlement struct {
+	delivery *delivery
+	due      int64 // of a requeue, ns; 0 = now
+	at       int64 // commit time, ns
+	requeue  bool
+	attempt  bool
+	cause    string
+}
+
+// message stores a message. One of the same id is replaced: a replay may bring back what retention had forgotten.
+func (g *stager) message(t *tenant, id string, hash uint64, at int64, commit uint64, body, decision loc) *message {
+	m := &message{id: id, hash: hash, at: at, commit: commit, body: body, decision: decision}
+	t.messages[id] = m
+	g.s.refer(body, 1)
+	g.s.refer(decision, 1)
+	g.messages = append(g.messages, fresh{t, m})
+	return m
+}
+
+func (g *stager) decide(m *message, decision loc) {
+	g.s.refer(m.staged, -1) // a second decision in one group
+	m.staged = decision
+	g.s.refer(decision, 1)
+	g.decisions = append(g.decisions, m)
+}
+
+// enqueue makes a delivery. The caller has seen that none is live; on replay one that outlived its TTL may still be there.
+func (g *stager) enqueue(d *delivery) {
+	m := d.message
+	if old := m.find(d.group, d.key, 0); old != nil {
+		g.expire(old, d.at)
+	}
+	if m.shown && m.live == 0 { // it rested
+		g.s.kept -= m.size()
+	}
+	m.live++
+	m.deliveries = append(m.deliveries, d)
+	g.s.deliveries[d.number] = d
+	g.s.refer(d.info, 1)
+	g.s.number = d.number
+	g.deliveries = append(g.deliveries, d)
+}
+
+func (g *stager) settle(x settlement) {
+	x.delivery.ending, x.delivery.leaving = true, !x.requeue
+	g.settles = append(g.settles, x)
+}
+
+func (g *stager) append(l *eventLog, at int64, data loc) (position uint64) {
+	l.events = append(l.events, logged{at, data})
+	g.s.refer(data, 1)
+	g.logs = append(g.logs, l)
+	return uint64(len(l.events))
+}
+
+func (g *stager) add(c *counter, n int64) int64 {
+	c.value += n
+	g.counters = append(g.counters, c)
+	return c.value
+}
+
+func (g *stager) mark(t *tenant, key string, hash uint64, until int64, value []byte) {
+	m := &mark{tenant: t, key: key, hash: hash, until: until, value: value}
+	t.marks[key] = m
+	g.s.marksDue.push(m)
+}
+
+func (g *stager) produce(t *tenant, id string, seq uint64, at int64) {
+	p := t.producers[id]
+	if p == nil {
+		p = &producer{}
+		t.producers[id] = p
+	}
+	p.seq, p.used = max(p.seq, seq), at
+}
+
+// expire ends a delivery whose TTL ran out before its first lease.
+func (g *stager) expire(d *delivery, now int64) {
+	if d.stage != staged {
+		d.group.leave(d)
+	}
+	g.outlived(d, now)
+}
+
+// outlived is the rest of expire for a delivery that has left its group.
+func (g *stager) outlived(d *delivery, now int64) {
+	d.stage, d.ended = expired, now
+	if d.message.live--; d.message.live == 0 {
+		g.s.rest(d.group.tenant, d.message, now)
+	}
+}
+
+// reveal makes the group under way visible and wakes whom it concerns.
+func (g *stager) reveal(now int64) {
+	for _, m := range g.decisions {
+		if m.staged.size > 0 || m.decision.size > 0 {
+			if m.shown && m.live == 0 {
+				g.s.kept += int64(m.staged.size) - int64(m.decision.size)
+			}
+			g.s.refer(m.decision, -1)
+			m.decision, m.staged = m.staged, loc{}
+		}
+	}
+	for i := range g.settles {
+		g.end(&g.settles[i], now)
+	}
+	for _, d := range g.deliveries {
+		if d.stage == staged { // a replay may have expired it already
+			d.group.link(d)
+			d.group.enter(d, d.due, now)
+		}
+	}
+	for _, x := range g.messages {
+		x.message.shown = true
+		if x.message.live == 0 {
+			g.s.rest(x.tenant, x.message, x.message.at)
+		}
+	}
+	for _, l := range g.logs {
+		l.shown = len(l.events)
+		if l.changed != nil {
+			close(l.changed)
+			l.changed = nil
+		}
+	}
+	for _, c := range g.counters {
+		c.shown = c.value
+	}
+	for i := range g.settles {
+		g.touch(g.settles[i].delivery.group)
+	}
+	for _, d := range g.deliveries {
+		g.touch(d.group)
+	}
+	g.reset()
+}
+
+// end makes one settlement true.
+func (g *stager) end(x *settlement, now int64) {
+	d := x.delivery
+	d.ending, d.leaving = false, false
+	if d.stage >= settled {
+		return
+	}
+	if x.cause != "" {
+		if len(d.errors) == maxErrors {
+			d.errors = append([]string(nil), d.errors[1:]...)
+		}
+		d.errors = append(d.errors, x.cause)
+	}
+	if x.attempt {
+		d.attempt++
+	}
+	if x.requeue || reviveSettled {
+		d.begun = true
+		if d.stage != leased { // a replay: grants are not in the log
+			d.group.take(d)
+		}
+		d.group.giveBack(d, x.due, now)
+		return
+	}
+	d.group.leave(d)
+	d.group.settled++
+	d.stage, d.ended = settled, x.at
+	if d.message.live--; d.message.live == 0 {
+		g.s.rest(d.group.tenant, d.message, x.at)
+	}
+}
+
+// reset forgets the group under way and keeps its room.
+func (g *stager) reset() {
+	clear(g.messages)
+	clear(g.decisions)
+	clear(g.settles)
+	clear(g.deliveries)
+	clear(g.logs)
+	clear(g.counters)
+	g.messages, g.decisions, g.settles = g.messages[:0], g.decisions[:0], g.settles[:0]
+	g.deliveries, g.logs, g.counters = g.deliveries[:0], g.logs[:0], g.counters[:0]
+}
+
+// group finds or makes a group of a tenant.
+func (t *tenant) group(name string) *group {
+	g := t.groups[name]
+	if g == nil {
+		g = &group{tenant: t, name: name}
+		t.groups[name] = g
+	}
+	return g
+}
+
+func (t *tenant) log(name string) *eventLog {
+	l := t.logs[name]
+	if l == nil {
+		l = &eventLog{name: name}
+		t.logs[name] = l
+	}
+	return l
+}
+
+func (t *tenant) counter(key string) *counter {
+	c := t.counters[key]
+	if c == nil {
+		c = &counter{}
+		t.counters[key] = c
+	}
+	return c
+}
+
+// time assigns the next commit its time and number.
+func (s *state) time(wall int64) (at int64, commit uint64) {
+	s.clock = max(wall, s.clock+1)
+	s.commit++
+	return s.clock, s.commit
+}
+
+// orderOf is where a delivery stands in its queue: at its commit, or where deliver-at lets it in.
+func orderOf(at, deliverAt int64) int64 { return max(at, deliverAt) }

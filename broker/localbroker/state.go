@@ -1,0 +1,312 @@
+package localbroker
+
+import (
+	"encoding/binary"
+
+	semabus "github.com/semabus/semabus"
+	"github.com/semabus/semabus/broker/driver"
+)
+
+// state is the index of everything that lives, in memory. Big values stay in the log and are reached by their loc.
+type state struct {
+	tenants    map[string]*tenant
+	deliveries map[uint64]*delivery // of retained messages, by number
+	segments   map[uint32]int       // references into each segment
+	marksDue   heap[*mark]          // all marks, by their end
+	retained   fifo[retained]       // messages without live deliveries, by when that became so
+	kept       int64                // bytes of retained
+
+	clock  int64  // time of the newest commit, ns
+	commit uint64 // number of the newest commit
+	number uint64 // of the newest delivery
+}
+
+func newState() *state {
+	return &state{tenants: map[string]*tenant{}, deliveries: map[uint64]*delivery{}, segments: map[uint32]int{}}
+}
+
+// tenant is everything of one tenant.
+type tenant struct {
+	name      string
+	messages  map[string]*message
+	groups    map[string]*group
+	logs      map[string]*eventLog
+	marks     map[string]*mark
+	producers map[string]*producer
+	counters  map[string]*counter
+}
+
+// tenant finds or makes one.
+func (s *state) tenant(name string) *tenant {
+	t := s.tenants[name]
+	if t == nil {
+		t = &tenant{
+			name: name, messages: map[string]*message{}, groups: map[string]*group{}, logs: map[string]*eventLog{},
+			marks: map[string]*mark{}, producers: map[string]*producer{}, counters: map[string]*counter{},
+		}
+		s.tenants[name] = t
+	}
+	return t
+}
+
+// loc is where a value lies in the log: in the payload of one frame. The zero loc is an empty value.
+type loc struct {
+	segment uint32
+	frame   uint32 // offset of the frame in its segment, in units of frameAlign
+	offset  uint32 // in the payload
+	size    uint32 // bytes
+}
+
+// message is a retained message.
+type message struct {
+	id         string
+	hash       uint64
+	at         int64 // commit time, ns
+	commit     uint64
+	body       loc
+	decision   loc
+	staged     loc // decision that becomes true with the group under way
+	deliveries []*delivery
+	live       int   // deliveries that are neither settled nor expired
+	idle       int64 // when live became 0, ns
+	shown      bool  // durable: readers may see it
+}
+
+func (m *message) size() int64 { return int64(m.body.size) + int64(m.decision.size) }
+
+// find returns the live delivery for a group and key, or nil.
+func (m *message) find(g *group, key string, now int64) *delivery {
+	for _, d := range m.deliveries {
+		if d.group == g && d.key == key && d.alive() && !d.outlived(now) {
+			return d
+		}
+	}
+	return nil
+}
+
+// stage is where a delivery stands in the engine.
+type stage uint8
+
+const (
+	staged  stage = iota // part of the group under way
+	ready                // in the group's queue
+	delayed              // in the group's timers
+	leased
+	settled
+	expired // its TTL ran out before the first lease
+)
+
+// delivery is one message for one group.
+type delivery struct {
+	message *message
+	group   *group
+	number  uint64
+	key     string
+	session string
+	member  string // of the newest lease
+	info    loc
+	errors  []string // newest maxErrors
+	order   int64    // place in the queue: commit time or deliver-at, ns
+	due     int64    // when delayed
+	ttl     int64    // latest first lease, ns; 0 = none
+	expires int64    // of the lease, ns
+	at      int64    // when it was enqueued, ns
+	ended   int64    // when it was settled or expired, ns
+	seq     uint64   // newest grant of this life, 0 = none
+
+	prev, next *delivery // live deliveries of the group, by number
+	lane       *lane     // of an ordered queue
+	place      int       // in the heap that holds it
+	attempt    int
+	stage      stage
+	priority   uint8
+	held       bool // was leased and not settled since: it keeps its session's place
+	begun      bool // was leased or returned at least once: its TTL has no more to say
+	ending     bool // a settlement is part of the group under way
+	leaving    bool // … and it is final
+}
+
+// alive says that the delivery still waits or is worked on, after what is under way.
+func (d *delivery) alive() bool { return d.stage < settled && !d.leaving }
+
+// outlived says that the TTL ran out before the first lease.
+func (d *delivery) outlived(now int64) bool { return d.ttl != 0 && !d.begun && now > d.ttl }
+
+// before orders a queue: priority, then age.
+func (d *delivery) before(o *delivery) bool {
+	if d.priority != o.priority {
+		return d.priority > o.priority
+	}
+	return d.older(o)
+}
+
+func (d *delivery) older(o *delivery) bool {
+	if d.order != o.order {
+		return d.order < o.order
+	}
+	return d.number < o.number
+}
+
+func (d *delivery) moved(place int) { d.place = place }
+
+// maxErrors bounds delivery.errors.
+const maxErrors = 16
+
+// eventLog is one log: its events in order, the first shown of them visible.
+type eventLog struct {
+	name    string
+	events  []logged
+	shown   int
+	waiting int           // readers that wait
+	changed chan struct{} // closed by the next event; nil when nobody waits
+}
+
+type logged struct {
+	at   int64
+	data loc
+}
+
+// position of the n-th event, from 1; 0 stands before the first.
+func position(n uint64) semabus.Position {
+	if n == 0 {
+		return nil
+	}
+	return binary.BigEndian.AppendUint64(nil, n)
+}
+
+// placeOf reads a position back; ok is false for one this engine never gave.
+func placeOf(p semabus.Position) (n uint64, ok bool) {
+	switch len(p) {
+	case 0:
+		return 0, true
+	case 8:
+		return binary.BigEndian.Uint64(p), true
+	}
+	return 0, false
+}
+
+// mark is one idempotence key.
+type mark struct {
+	tenant *tenant
+	key    string
+	hash   uint64
+	until  int64
+	value  []byte
+	place  int
+}
+
+func (m *mark) before(o *mark) bool { return m.until < o.until }
+func (m *mark) moved(place int)     { m.place = place }
+
+// producer is one publisher's high-water mark.
+type producer struct {
+	seq  uint64
+	used int64 // time of its newest commit, ns
+}
+
+// counter is one counter: what commits see, and what readers see.
+type counter struct{ value, shown int64 }
+
+// retained is an entry of the retention queue.
+type retained struct {
+	tenant  *tenant
+	message *message
+	idle    int64
+}
+
+// fifo is a queue on a slice.
+type fifo[T any] struct {
+	items []T
+	head  int
+}
+
+func (f *fifo[T]) len() int { return len(f.items) - f.head }
+func (f *fifo[T]) push(x T) { f.items = append(f.items, x) }
+func (f *fifo[T]) first() T { return f.items[f.head] }
+
+func (f *fifo[T]) pop() T {
+	var none T
+	x := f.items[f.head]
+	f.items[f.head] = none
+	if f.head++; f.head > 64 && f.head > len(f.items)/2 {
+		f.items = append([]T(nil), f.items[f.head:]...)
+		f.head = 0
+	}
+	return x
+}
+
+// refer counts one more (or one less) value in the segment of l.
+func (s *state) refer(l loc, n int) {
+	if l.size == 0 {
+		return
+	}
+	if s.segments[l.segment] += n; s.segments[l.segment] == 0 {
+		delete(s.segments, l.segment)
+	}
+}
+
+// rest puts a message without live deliveries into retention.
+func (s *state) rest(t *tenant, m *message, now int64) {
+	m.idle = now
+	s.retained.push(retained{t, m, now})
+	s.kept += m.size()
+}
+
+// forget drops retained messages beyond the bounds, at most limit of them.
+func (s *state) forget(oldest, maxBytes int64, limit int) {
+	for ; limit > 0 && s.retained.len() > 0; limit-- {
+		r := s.retained.first()
+		m := r.message
+		current := m.live == 0 && m.idle == r.idle
+		if current && r.idle > oldest && s.kept <= maxBytes {
+			return
+		}
+		s.retained.pop()
+		if !current { // it lives again, or rests since later
+			continue
+		}
+		s.kept -= m.size()
+		if r.tenant.messages[m.id] == m {
+			delete(r.tenant.messages, m.id)
+		}
+		s.refer(m.body, -1)
+		s.refer(m.decision, -1)
+		for _, d := range m.deliveries {
+			s.refer(d.info, -1)
+			delete(s.deliveries, d.number)
+		}
+	}
+}
+
+// lapse drops marks whose end has come, at most limit of them.
+func (s *state) lapse(now int64, limit int) {
+	for ; limit > 0 && s.marksDue.len() > 0 && s.marksDue.first().until <= now; limit-- {
+		m := s.marksDue.pop()
+		if m.tenant.marks[m.key] == m {
+			delete(m.tenant.marks, m.key)
+		}
+	}
+}
+
+// stateOf is what readers are told about a delivery.
+func (d *delivery) stateOf(now int64) driver.State {
+	switch d.stage {
+	case leased:
+		if now < d.expires {
+			return driver.StateLeased
+		}
+		return driver.StateReady
+	case settled:
+		return driver.StateSettled
+	case expired:
+		return driver.StateExpired
+	case delayed:
+		if d.due > now {
+			return driver.StateDelayed
+		}
+	}
+	if d.outlived(now) {
+		return driver.StateExpired
+	}
+	return driver.StateReady
+}
