@@ -4,16 +4,16 @@
 // # The main path
 //
 //	Commit ─► queue ─► one leader takes everything that waits (commit.go)
-//	    plan    batch → record: every check, on the state that the batches before it leave  (plan.go)
-//	    stage   record → index: objects exist for later checks, invisible to readers        (stage.go)
+//	    plan    batch → every check, on the state that the batches before it leave          (plan.go)
+//	    stage   its record → frame and index: objects exist for later checks, unseen        (record.go, stage.go)
 //	    write   all records of the group in one frame, one write, one fdatasync             (journal.go)
 //	    reveal  readers see the group; results go back; the next waiter leads               (stage.go)
-//	Lease ─► the group's ready queue, in memory; bodies from a bounded cache or by pread    (lease.go)
-//	Open ─► checkpoint + replay of the frames behind it, by the same stage and reveal       (recover.go)
+//	Lease ─► the group's queue, in memory; bodies from the newest frames or by pread        (lease.go, group.go, queue.go, cache.go)
+//	Open ─► checkpoint + replay of the frames behind it, by the same stage and reveal       (recover.go, checkpoint.go)
 //
 // There is one writer at a time, the leader: whichever caller found nobody leading, or was handed the lead by the one
-// before. The engine starts no goroutine; Commit works without Run, which only prepares segments and writes checkpoints
-// ahead of time so that no caller has to.
+// before. The engine starts no goroutine; Commit and Lease work without Run, which drops what is past its retention and
+// writes checkpoints, so that a restart has little to replay and segments can go.
 //
 // # Guarantees
 //
@@ -22,7 +22,7 @@
 //   - A frame is a whole group. A crash tears at most the last one, which nobody was told about; it is cut. Any other bad
 //     byte stops Open with DATA_DAMAGED that names file and offset.
 //   - After a failed write or sync the engine never writes again: every Commit and Lease answers UNAVAILABLE, Find and Read
-//     go on with what is known to be durable.
+//     go on with what is known to be durable. A full disk is found before anything is written, and passes.
 //   - A lease sequence is (epoch, counter). The epoch is written and synced by each Open, so it rises without a sync a grant
 //     and never restarts; tokens of an earlier life are stale and their deliveries due again.
 //   - A lease ends with its term: a token is good only while its lease runs and is the newest of the delivery.
@@ -30,12 +30,13 @@
 //
 // # Files
 //
-// META (format, cluster, log id), LOCK, NNN.seg (frames) and CHECKPOINT. A segment is deleted once a checkpoint stands
-// behind it and no retained message and no log event lives in it. Log events are kept until something trims them; moving
-// the live ones out of old segments is not done yet.
+// META (format, cluster, log id, token key), LOCK, NNN.seg (frames) and CHECKPOINT. A segment is deleted once a checkpoint
+// stands behind it and no retained message and no log event lives in it. Log events are kept until something trims them.
 //
 // # Known limits
 //
-// A grant is not written, so a delivery with a TTL that was leased, never settled, and whose node stayed down beyond the
-// TTL comes back as expired instead of due. Marks, and the index of messages and events, are held in memory.
+// One live message or event keeps its whole segment: moving what lives out of old segments is not done yet. A grant is not
+// written, so a delivery with a TTL that was leased, never settled, and whose node stayed down beyond the TTL comes back as
+// expired instead of due. Marks with their values, and the index of messages and events, are held in memory; a checkpoint
+// stops commits for as long as encoding that index takes.
 package localbroker

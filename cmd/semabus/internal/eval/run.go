@@ -15,9 +15,8 @@ import (
 )
 
 const (
-	parallel     = 8   // requests under way at once, but for the timed ones
-	publishBatch = 256 // messages a publish call
-	refitPoll    = 20 * time.Millisecond
+	parallel     = 8                // requests under way at once, but for the timed ones
+	publishBatch = 256              // messages a publish call
 	refitWithin  = 10 * time.Minute // for the router to settle after the last registration
 )
 
