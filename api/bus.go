@@ -54,49 +54,86 @@ func (b *busService) Fetch(ctx context.Context, r *semabusv1.FetchRequest) (*sem
 }
 
 func (b *busService) Settle(ctx context.Context, r *semabusv1.SettleRequest) (*semabusv1.SettleResponse, error) {
-	var f fields
-	ss := f.settlements(r.GetOpId(), r.GetSettlements())
-	if f.err != nil {
-		return nil, f.err
+	if n := len(r.GetSettlements()); n > maxItems {
+		return nil, tooMany("settlements", n)
 	}
-	results := b.s.bus.Settle(context.WithoutCancel(ctx), principal(ctx), ss)
-	return &semabusv1.SettleResponse{Results: b.s.fromSettled(ctx, semabusv1.Bus_Settle_FullMethodName, ss, results)}, nil
+	p := principal(ctx)
+	results := b.s.settle(context.WithoutCancel(ctx), semabusv1.Bus_Settle_FullMethodName, r.GetOpId(), r.GetSettlements(),
+		func(ctx context.Context, ss []semabus.Settlement) []bus.SettleResult {
+			return b.s.bus.Settle(ctx, p, ss)
+		})
+	return &semabusv1.SettleResponse{Results: results}, nil
 }
 
-// fromSettled pairs tokens with results.
-func (s *Server) fromSettled(ctx context.Context, method string, ss []semabus.Settlement, results []bus.SettleResult) []*semabusv1.SettleResult {
-	out := make([]*semabusv1.SettleResult, len(results))
-	for i := range results {
-		r := &semabusv1.SettleResult{Token: ss[i].Token}
-		if err := results[i].Err; err != nil {
-			r.Error = s.toError(ctx, method, err)
-		} else {
-			r.Settled = &semabusv1.Settled{Duplicate: results[i].Settled.Duplicate}
-			for _, receipt := range results[i].Settled.Outputs {
-				r.Settled.Outputs = append(r.Settled.Outputs, fromReceipt(receipt))
-			}
+// settle translates settlements, carries out those that are well-formed and pairs tokens with results: one that is not
+// disturbs none of its neighbours.
+func (s *Server) settle(ctx context.Context, method, opID string, in []*semabusv1.Settlement,
+	do func(context.Context, []semabus.Settlement) []bus.SettleResult) []*semabusv1.SettleResult {
+	block := make([]struct {
+		result  semabusv1.SettleResult
+		settled semabusv1.Settled
+	}, len(in))
+	out := make([]*semabusv1.SettleResult, len(in))
+	ss := make([]semabus.Settlement, 0, len(in))
+	index := make([]int, 0, len(in))
+	for i, one := range in {
+		var f fields
+		t := f.settlement(one, i, opID)
+		out[i] = &block[i].result
+		out[i].Token = t.Token
+		if f.err != nil {
+			out[i].Error = s.toError(ctx, method, f.err)
+			continue
 		}
-		out[i] = r
+		ss, index = append(ss, t), append(index, i)
+	}
+	for k, r := range do(ctx, ss) {
+		i := index[k]
+		if r.Err != nil {
+			out[i].Error = s.toError(ctx, method, r.Err)
+			continue
+		}
+		out[i].Settled = &block[i].settled
+		out[i].Settled.Duplicate = r.Settled.Duplicate
+		for _, receipt := range r.Settled.Outputs {
+			out[i].Settled.Outputs = append(out[i].Settled.Outputs, fromReceipt(receipt))
+		}
 	}
 	return out
 }
 
 func (b *busService) Extend(ctx context.Context, r *semabusv1.ExtendRequest) (*semabusv1.ExtendResponse, error) {
-	var f fields
-	es := f.extensions(r.GetExtensions())
-	if f.err != nil {
-		return nil, f.err
+	if n := len(r.GetExtensions()); n > maxItems {
+		return nil, tooMany("extensions", n)
 	}
-	return &semabusv1.ExtendResponse{Results: b.s.extend(ctx, semabusv1.Bus_Extend_FullMethodName, es)}, nil
+	p := principal(ctx)
+	results := b.s.extend(ctx, semabusv1.Bus_Extend_FullMethodName, r.GetExtensions(),
+		func(ctx context.Context, es []bus.Extension) []error { return b.s.bus.Extend(ctx, p, es) })
+	return &semabusv1.ExtendResponse{Results: results}, nil
 }
 
-func (s *Server) extend(ctx context.Context, method string, es []bus.Extension) []*semabusv1.ExtendResult {
-	errs := s.bus.Extend(ctx, principal(ctx), es)
-	out := make([]*semabusv1.ExtendResult, len(es))
-	for i := range es {
-		out[i] = &semabusv1.ExtendResult{Token: es[i].Token}
-		if errs[i] != nil {
-			out[i].Error = s.toError(ctx, method, errs[i])
+// extend is settle for extensions.
+func (s *Server) extend(ctx context.Context, method string, in []*semabusv1.Extension,
+	do func(context.Context, []bus.Extension) []error) []*semabusv1.ExtendResult {
+	out := make([]*semabusv1.ExtendResult, len(in))
+	es := make([]bus.Extension, 0, len(in))
+	index := make([]int, 0, len(in))
+	for i, one := range in {
+		out[i] = &semabusv1.ExtendResult{Token: one.GetToken()}
+		var f fields
+		e := bus.Extension{Token: one.GetToken(), For: semabus.DefaultLease}
+		if one.GetTerm() != nil {
+			e.For = f.duration("extensions["+strconv.Itoa(i)+"].term", one.GetTerm())
+		}
+		if f.err != nil {
+			out[i].Error = s.toError(ctx, method, f.err)
+			continue
+		}
+		es, index = append(es, e), append(index, i)
+	}
+	for k, err := range do(ctx, es) {
+		if err != nil {
+			out[index[k]].Error = s.toError(ctx, method, err)
 		}
 	}
 	return out

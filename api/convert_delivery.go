@@ -6,7 +6,6 @@ import (
 	semabus "github.com/semabus/semabus"
 	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"github.com/semabus/semabus/broker/driver"
-	"github.com/semabus/semabus/internal/bus"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -45,23 +44,8 @@ func fromDeliveries(ds []semabus.Delivery) []*semabusv1.Delivery {
 	return out
 }
 
-// settlements translates a batch; prefix names settlements without an op id of their own.
-func (f *fields) settlements(prefix string, in []*semabusv1.Settlement) []semabus.Settlement {
-	if len(in) > maxItems {
-		f.err = tooMany("settlements", len(in))
-		return nil
-	}
-	out := make([]semabus.Settlement, len(in))
-	for i, s := range in {
-		out[i] = f.settlement(s, i)
-		if out[i].OpID == "" && prefix != "" {
-			out[i].OpID = prefix + "/" + strconv.Itoa(i)
-		}
-	}
-	return out
-}
-
-func (f *fields) settlement(s *semabusv1.Settlement, i int) semabus.Settlement {
+// settlement translates one of a batch; opID names those without an op id of their own.
+func (f *fields) settlement(s *semabusv1.Settlement, i int, opID string) semabus.Settlement {
 	field := "settlements"
 	if s.GetOutputs() != nil || s.GetRetryAfter() != nil {
 		field += "[" + strconv.Itoa(i) + "]"
@@ -75,20 +59,8 @@ func (f *fields) settlement(s *semabusv1.Settlement, i int) semabus.Settlement {
 	for _, a := range s.GetAppends() {
 		out.Appends = append(out.Appends, semabus.Append{Session: a.GetSession(), Type: a.GetType(), Data: a.GetData(), ContentType: a.GetContentType()})
 	}
-	return out
-}
-
-func (f *fields) extensions(in []*semabusv1.Extension) []bus.Extension {
-	if len(in) > maxItems {
-		f.err = tooMany("extensions", len(in))
-		return nil
-	}
-	out := make([]bus.Extension, len(in))
-	for i, e := range in {
-		out[i] = bus.Extension{Token: e.GetToken(), For: semabus.DefaultLease}
-		if e.GetTerm() != nil {
-			out[i].For = f.duration("extensions["+strconv.Itoa(i)+"].term", e.GetTerm())
-		}
+	if out.OpID == "" && opID != "" {
+		out.OpID = opID + "/" + strconv.Itoa(i)
 	}
 	return out
 }

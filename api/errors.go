@@ -131,17 +131,6 @@ func (s *Server) toError(ctx context.Context, method string, err error) *semabus
 	return out
 }
 
-// engineFailed reports whether an item's error says nothing about the item: the same item may succeed later, so that a
-// numbered stream must stop at it instead of going on behind it.
-func engineFailed(err error) bool {
-	switch semabus.CodeOf(err) {
-	case semabus.CodeInvalidArgument, semabus.CodeNotFound, semabus.CodeAlreadyExists, semabus.CodePermissionDenied,
-		semabus.CodeResourceExhausted, semabus.CodeFailedPrecondition, semabus.CodeOutOfRange, semabus.CodeUnimplemented, semabus.CodeOK:
-		return false
-	}
-	return true
-}
-
 // invalid is the typed error for a caller's field.
 func invalid(reason, field, value, limit, fix string) *semabus.Error {
 	return &semabus.Error{Code: semabus.CodeInvalidArgument, Reason: reason, Field: field, Value: semabus.Shorten(value), Limit: limit, Fix: fix}

@@ -115,33 +115,30 @@ func (p *publisher) frame(ctx context.Context, in *semabusv1.PublishFrame) error
 	for i, m := range messages {
 		ack.Results[i] = &results[i].result
 		ack.Results[i].Sequence = m.GetSequence()
-		item, err := p.item(m, i)
-		if err != nil {
+		item, err := p.item(m, i, len(messages))
+		if err != nil { // its place is kept, without a message, so that the bus names its neighbours right
 			ack.Results[i].Error = p.s.toError(ctx, semabusv1.Bus_PublishStream_FullMethodName, err)
-			continue
+			item = bus.PublishItem{}
 		}
 		p.items = append(p.items, item)
 	}
-	k := 0
-	for _, r := range p.s.bus.Publish(ctx, p.p, p.items) {
-		for ack.Results[k].Error != nil {
-			k++
-		}
-		if engineFailed(r.Err) {
+	for i, r := range p.s.bus.Publish(ctx, p.p, p.items) {
+		switch {
+		case bus.Transient(r.Err):
 			return r.Err
+		case ack.Results[i].Error != nil:
+		case r.Err != nil:
+			ack.Results[i].Error = p.s.toError(ctx, semabusv1.Bus_PublishStream_FullMethodName, r.Err)
+		default:
+			fillReceipt(&results[i].receipt, &r.Receipt)
+			ack.Results[i].Receipt = &results[i].receipt
 		}
-		if r.Err != nil {
-			ack.Results[k].Error = p.s.toError(ctx, semabusv1.Bus_PublishStream_FullMethodName, r.Err)
-		} else {
-			fillReceipt(&results[k].receipt, &r.Receipt)
-			ack.Results[k].Receipt = &results[k].receipt
-		}
-		k++
 	}
+	clear(p.items) // the messages are not kept until the next frame
 	return p.send(&semabusv1.PublishStreamResponse{Frame: &semabusv1.PublishStreamResponse_Ack{Ack: ack}})
 }
 
-func (p *publisher) item(m *semabusv1.SequencedMessage, i int) (bus.PublishItem, error) {
+func (p *publisher) item(m *semabusv1.SequencedMessage, i, n int) (bus.PublishItem, error) {
 	item := p.like
 	item.OpID = m.GetOpId()
 	if item.Producer != "" {
@@ -150,7 +147,10 @@ func (p *publisher) item(m *semabusv1.SequencedMessage, i int) (bus.PublishItem,
 			return item, invalid(semabus.ReasonRequired, "messages["+strconv.Itoa(i)+"].sequence", "0", "1 or more", "number the messages of a producer from 1")
 		}
 	}
-	field := "message" // the bus names the place of a message of several
+	field := "message"
+	if n > 1 {
+		field = "messages[" + strconv.Itoa(i) + "]"
+	}
 	var f fields
 	item.Message = f.message(field, m.GetMessage())
 	return item, f.err

@@ -104,6 +104,9 @@ func NewServer(o Options) (*Server, error) {
 	if s.permissions, err = permissions(s.grpc); err != nil {
 		return nil, err
 	}
+	for name := range s.grpc.GetServiceInfo() {
+		s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
+	}
 	s.http = s.handler(o)
 	return s, nil
 }

@@ -46,7 +46,7 @@ func (b *busService) Subscribe(stream subscribeStream) error {
 	defer leave()
 	defer b.s.onStop(leave)()
 	g.Go(b.s.guard(ctx, semabusv1.Bus_Subscribe_FullMethodName, func() error { return m.deliver(work) }))
-	err = m.receive(ctx, g)
+	err = m.receive(ctx, g, leave)
 	m.gone.Store(true)
 	leave()
 	if werr := g.Wait(); werr != nil && !errors.Is(werr, context.Canceled) {
@@ -152,8 +152,9 @@ func (m *member) send(r *semabusv1.SubscribeResponse) error {
 	return m.stream.Send(r)
 }
 
-// receive handles the client's frames until the client ends its side (nil) or the stream breaks.
-func (m *member) receive(ctx context.Context, g *errgroup.Group) error {
+// receive handles the client's frames until the client ends its side (nil) or the stream breaks; leave ends the deliver loop,
+// also while it waits for work.
+func (m *member) receive(ctx context.Context, g *errgroup.Group, leave func()) error {
 	for {
 		in, err := m.stream.Recv()
 		if err != nil {
@@ -170,7 +171,7 @@ func (m *member) receive(ctx context.Context, g *errgroup.Group) error {
 			err = m.heartbeat(ctx, frame.Heartbeat)
 		case *semabusv1.SubscribeRequest_Drain:
 			m.draining.Store(true)
-			m.credit.wake()
+			leave()
 		default:
 			err = invalid(semabus.ReasonInvalidValue, "frame", "hello again, or a frame of a later version", "",
 				"send hello once, then credit, settle, extend, heartbeat or drain")
@@ -183,10 +184,8 @@ func (m *member) receive(ctx context.Context, g *errgroup.Group) error {
 
 // settle commits one frame as one batch beside the loop, a bounded number of frames at a time, and answers it.
 func (m *member) settle(ctx context.Context, g *errgroup.Group, in *semabusv1.SettleFrame) error {
-	var f fields
-	ss := f.settlements("", in.GetSettlements())
-	if f.err != nil {
-		return f.err
+	if n := len(in.GetSettlements()); n > maxItems {
+		return tooMany("settlements", n)
 	}
 	select {
 	case m.slots <- struct{}{}:
@@ -197,19 +196,18 @@ func (m *member) settle(ctx context.Context, g *errgroup.Group, in *semabusv1.Se
 		defer func() { <-m.slots }()
 		ctx := context.WithoutCancel(ctx) // a commit is short and must not be torn
 		out := &semabusv1.SettledFrame{Id: in.GetId(),
-			Results: m.s.fromSettled(ctx, semabusv1.Bus_Subscribe_FullMethodName, ss, m.sub.Settle(ctx, ss))}
+			Results: m.s.settle(ctx, semabusv1.Bus_Subscribe_FullMethodName, "", in.GetSettlements(), m.sub.Settle)}
 		return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Settled{Settled: out}})
 	}))
 	return nil
 }
 
 func (m *member) extend(ctx context.Context, in *semabusv1.ExtendFrame) error {
-	var f fields
-	es := f.extensions(in.GetExtensions())
-	if f.err != nil {
-		return f.err
+	if n := len(in.GetExtensions()); n > maxItems {
+		return tooMany("extensions", n)
 	}
-	out := &semabusv1.ExtendedFrame{Id: in.GetId(), Results: m.s.extend(ctx, semabusv1.Bus_Subscribe_FullMethodName, es)}
+	out := &semabusv1.ExtendedFrame{Id: in.GetId(),
+		Results: m.s.extend(ctx, semabusv1.Bus_Subscribe_FullMethodName, in.GetExtensions(), m.sub.Extend)}
 	return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Extended{Extended: out}})
 }
 
@@ -241,7 +239,10 @@ func (m *member) deliver(ctx context.Context) error {
 			}
 		}
 		if err != nil && ctx.Err() == nil {
-			return errors.Join(err, m.tell(ctx, err))
+			if terr := m.tell(ctx, err); terr != nil {
+				return terr
+			}
+			return err
 		}
 	}
 }

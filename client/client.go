@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
+	grpcbackoff "google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -49,6 +49,8 @@ type Options struct {
 	Window int
 	// Drain is how long Close waits for publishes under way; 0 = 10 s.
 	Drain time.Duration
+	// Trace returns the W3C trace parent and state of a publish's context, for messages that have none; nil = none.
+	Trace func(ctx context.Context) (parent, state string)
 	// Connect opens the connection to a HOST:PORT; nil = TCP.
 	Connect func(ctx context.Context, address string) (net.Conn, error)
 }
@@ -79,19 +81,23 @@ type Client struct {
 	log     *slog.Logger
 	clock   semabus.Clock
 	conn    *grpc.ClientConn
+	codec   codec
 	ready   grpc.CallOption // waits for a connection, unless impatient
 	bus     semabusv1.BusClient
 	intents semabusv1.IntentsClient
 	groups  semabusv1.GroupsClient
 	admin   semabusv1.AdminClient
-	started func(run func(context.Context) error) // in the client's life
-	end     context.CancelFunc
-	group   errgroup.Group
 	counts  counts
 
+	closing chan struct{}  // closed by Close: subscriptions drain
+	running sync.WaitGroup // subscriptions
+
+	sharing   sync.Mutex                // held while publisher is made
+	publisher atomic.Pointer[Publisher] // of Publish; made when first used
+
 	mu         sync.Mutex
-	closed     bool
-	publisher  *Publisher // of Publish; made when first used
+	draining   bool // no new subscriptions
+	closed     bool // no new publishers
 	publishers map[*Publisher]struct{}
 }
 
@@ -102,13 +108,10 @@ func Dial(_ context.Context, addr string, o Options) (*Client, error) {
 		return nil, invalid("Window", strconv.Itoa(o.Window), "0–1048576 messages", "choose another window")
 	}
 	o = o.withDefaults()
-	c := &Client{o: o, log: o.Logger, clock: o.Clock, ready: grpc.WaitForReady(o.Patience >= 0), publishers: map[*Publisher]struct{}{}}
-	life, end := context.WithCancel(context.Background())
-	c.end = end
-	c.started = func(run func(context.Context) error) { c.group.Go(func() error { return run(life) }) }
+	c := &Client{o: o, log: o.Logger, clock: o.Clock, codec: newCodec(), ready: grpc.WaitForReady(o.Patience >= 0),
+		closing: make(chan struct{}), publishers: map[*Publisher]struct{}{}}
 	conn, err := grpc.NewClient(addr, c.dialOptions()...)
 	if err != nil {
-		end()
 		return nil, invalid("addr", addr, "HOST:PORT", "write it like 127.0.0.1:7420")
 	}
 	c.conn = conn
@@ -136,7 +139,7 @@ func (c *Client) dialOptions() []grpc.DialOption {
 		grpc.WithDisableRetry(),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
-			Backoff: backoff.Config{BaseDelay: firstRetry, Multiplier: 1.6, Jitter: .3, MaxDelay: retryCap / 2}}),
+			Backoff: grpcbackoff.Config{BaseDelay: firstRetry, Multiplier: 1.6, Jitter: .3, MaxDelay: retryCap / 2}}),
 	}
 	if c.o.APIKey != "" {
 		opts = append(opts, grpc.WithPerRPCCredentials(bearer{"authorization": "Bearer " + c.o.APIKey}))
@@ -148,7 +151,9 @@ func (c *Client) dialOptions() []grpc.DialOption {
 type bearer map[string]string
 
 // GetRequestMetadata implements credentials.PerRPCCredentials.
-func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) { return b, nil }
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return b, nil
+}
 
 // RequireTransportSecurity implements credentials.PerRPCCredentials: whether to encrypt is the operator's choice.
 func (b bearer) RequireTransportSecurity() bool { return false }
@@ -207,15 +212,20 @@ func (w *watched) Close() error {
 	return w.Conn.Close()
 }
 
-// Close ends the client: publishes under way get up to Options.Drain for their receipts, then everything is cut. A Subscribe
-// that still runs should be ended by its context first. Closing twice does nothing. It returns the fault of publishes that
-// could not be finished.
+// Close ends the client in order: subscriptions drain and Subscribe returns, then publishes under way get up to Options.Drain
+// for their receipts, then the connection is closed. It must not be called by a handler. Closing twice does nothing. It
+// returns the fault of publishes that could not be finished.
 func (c *Client) Close() error {
 	c.mu.Lock()
-	if c.closed {
+	if c.draining {
 		c.mu.Unlock()
 		return nil
 	}
+	c.draining = true
+	c.mu.Unlock()
+	close(c.closing)
+	c.running.Wait() // handlers may publish until here
+	c.mu.Lock()
 	c.closed = true
 	publishers := make([]*Publisher, 0, len(c.publishers))
 	for p := range c.publishers {
@@ -227,8 +237,6 @@ func (c *Client) Close() error {
 		drain.Go(p.Close)
 	}
 	err := drain.Wait()
-	c.end()
-	_ = c.group.Wait() // what runs reports to its caller
 	_ = c.conn.Close() // nothing is under way any more
 	return err
 }

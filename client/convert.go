@@ -1,6 +1,7 @@
 package client
 
 import (
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -101,6 +102,51 @@ func checkText(m *semabus.Message) error {
 	}
 	return nil
 }
+
+// checkSettlement finds what would make the node refuse a whole frame of settlements.
+func checkSettlement(s *semabus.Settlement) error {
+	switch {
+	case s.Outcome > semabus.SettleNotForMe:
+		return invalid("outcome", s.Outcome.String(), "done, retry, poison, throttled, not_for_me", "choose one of the outcomes")
+	case s.RetryAfter < 0:
+		return invalid("retry_after", s.RetryAfter.String(), "0 or more", "leave it 0 for the group's policy")
+	case !utf8.ValidString(s.OpID) || !utf8.ValidString(s.Error):
+		return invalid("op_id, error", "", "UTF-8", "send text as UTF-8")
+	}
+	size := 0
+	for _, m := range s.Outputs {
+		if m == nil {
+			return required("outputs")
+		}
+		if err := checkText(m); err != nil {
+			return err
+		}
+		switch {
+		case m.TTL < 0:
+			return invalid("outputs.ttl", m.TTL.String(), "0 or more", "leave it 0 for no bound")
+		case !writable(m.Time) || !writable(m.DeliverAt) || !writable(m.Deadline):
+			return invalid("outputs.time, deliver_at, deadline", "", "years 1–9999", "choose another time")
+		}
+		size += len(m.Payload) + len(m.Text)
+	}
+	for _, a := range s.Appends {
+		if !utf8.ValidString(a.Session) || !utf8.ValidString(a.Type) || !utf8.ValidString(a.ContentType) {
+			return invalid("appends", "", "UTF-8", "send text as UTF-8; bytes belong in data")
+		}
+		size += len(a.Data)
+	}
+	if size > maxSettlement {
+		return &semabus.Error{Code: semabus.CodeInvalidArgument, Reason: semabus.ReasonTooLarge, Op: "client", Field: "outputs",
+			Value: strconv.Itoa(size) + " bytes", Limit: strconv.Itoa(maxSettlement) + " bytes", Fix: "send less with one settlement; publish the rest"}
+	}
+	return nil
+}
+
+// maxSettlement is what one settlement may have, bytes: beyond it the node's gRPC ends the stream instead of refusing.
+const maxSettlement = 24 << 20
+
+// writable reports whether the wire has a form for a time.
+func writable(t time.Time) bool { return t.IsZero() || timestamppb.New(t).IsValid() }
 
 func fromMessage(in *semabusv1.Message) *semabus.Message {
 	if in == nil {

@@ -89,15 +89,32 @@ func invalid(field, value, limit, fix string) *semabus.Error {
 		Value: semabus.Shorten(value), Limit: limit, Fix: fix, Op: "client"}
 }
 
+// required is the error of an absent argument.
+func required(field string) *semabus.Error {
+	return &semabus.Error{Code: semabus.CodeInvalidArgument, Reason: semabus.ReasonRequired, Field: field, Fix: "give it", Op: "client"}
+}
+
+// errNonsense is an answer that breaks the contract.
+func errNonsense(what string) *semabus.Error {
+	return &semabus.Error{Code: semabus.CodeInternal, Reason: semabus.ReasonInternal, Op: "client", Value: what,
+		Fix: "the node at this address speaks another version of the contract"}
+}
+
+// errCut is a stream that the node ended without a word.
+func errCut(op string) *semabus.Error {
+	return &semabus.Error{Code: semabus.CodeUnavailable, Reason: semabus.ReasonEngineUnavailable, Op: op, Fix: "the node ended the stream; repeat"}
+}
+
 // errClosed is the answer of a closed client.
 func errClosed(op string) *semabus.Error {
 	return &semabus.Error{Code: semabus.CodeUnavailable, Reason: semabus.ReasonShuttingDown, Op: op, Fix: "the client is closed; dial again"}
 }
 
-// passing reports whether the same request may succeed later. A full or damaged disk does not heal while one waits.
+// passing reports whether the same request may succeed later. A full or damaged disk does not heal while one waits, and a
+// message does not shrink.
 func passing(e *semabus.Error) bool {
 	switch e.Reason {
-	case semabus.ReasonDiskFull, semabus.ReasonReadOnly, semabus.ReasonDataDamaged:
+	case semabus.ReasonDiskFull, semabus.ReasonReadOnly, semabus.ReasonDataDamaged, semabus.ReasonTooLarge:
 		return false
 	}
 	switch e.Code {
@@ -114,6 +131,11 @@ func broken(e *semabus.Error) bool {
 		return true
 	}
 	return passing(e)
+}
+
+// engineDown is passing for one item of an answer: the fault is not the item's.
+func engineDown(e *semabus.Error) bool {
+	return passing(e) && (e.Code == semabus.CodeUnavailable || e.Code == semabus.CodeAborted)
 }
 
 // ended is the error of a call whose context ended; last is what the node or the transport said last.

@@ -54,6 +54,32 @@ func (c *Client) patient(ctx context.Context) (_ context.Context, calm func() bo
 	return pctx, calm, func() { calm(); end(nil) }
 }
 
+// pursue opens streams until one that was welcomed has ended (nil), ctx ends (nil), or the error is none that passes.
+// Between two tries it waits, also after a stream that was of use: a node that restarts is not stormed.
+func (c *Client) pursue(ctx context.Context, op string, b *backoff, session func(ctx context.Context, welcomed func()) error) error {
+	pctx, calm, cancel := c.patient(ctx)
+	defer cancel()
+	for welcomed := false; !welcomed; {
+		err := session(pctx, func() {
+			welcomed = true
+			calm()
+		})
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		e := fromStatus(op, err)
+		switch {
+		case errors.Is(context.Cause(pctx), errPatience):
+			return away(op, c.o.Patience, err)
+		case !broken(e) || c.o.Patience < 0:
+			return e
+		}
+		c.log.Warn("stream lost", "op", op, "error", err)
+		c.sleep(pctx, max(b.next(), min(e.RetryAfter, retryCap)))
+	}
+	return nil
+}
+
 // call makes one unary request and repeats it while the node is away: requests are safe to repeat, as those that change
 // something carry an op id.
 func call[Q, A any](ctx context.Context, c *Client, op string, f func(context.Context, *Q, ...grpc.CallOption) (*A, error), q *Q) (*A, error) {

@@ -17,7 +17,7 @@ func Example() {
 	n := f.Acquire(ctx, "default", "gpu", 10, 0)
 	fmt.Println("room for", n)
 	for i := range n {
-		f.Hold("default", "gpu", []byte{byte(i)}, time.Now().Add(time.Minute))
+		f.Hold("default", "gpu", []semabus.Delivery{{Lease: semabus.Lease{Token: []byte{byte(i)}, Expires: time.Now().Add(time.Minute)}}})
 	}
 	fmt.Println("room for", f.Acquire(ctx, "default", "gpu", 10, 0))
 	f.Release([]byte{0})

@@ -1,11 +1,14 @@
 package flow
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	semabus "github.com/semabus/semabus"
 )
@@ -17,6 +20,8 @@ const (
 	DefaultRetryCap    = 5 * time.Minute
 	maxLease           = 24 * time.Hour
 	maxAttempts        = 1000
+	maxRetry           = 30 * 24 * time.Hour
+	maxTopics          = 256
 )
 
 // Flow holds the group configuration of all tenants and the leases that count against their limits.
@@ -34,6 +39,7 @@ type tenant struct {
 	groups  map[string]semabus.GroupConfig
 	members map[string]int
 	topics  []subscription // of all groups
+	bounded bool           // some group has, or had, a MaxDepth
 }
 
 type subscription struct{ pattern, group string }
@@ -50,20 +56,23 @@ func (f *Flow) Check(g semabus.GroupConfig) error {
 			Field: "group." + field, Value: value, Limit: limit, Fix: fix}
 	}
 	switch {
-	case g.Name == "" || len(g.Name) > semabus.MaxIDBytes || strings.HasPrefix(g.Name, "$"):
-		return bad("name", semabus.Shorten(g.Name), "1–256 bytes, not beginning with $", "choose another name")
+	case g.Name == "" || len(g.Name) > semabus.MaxIDBytes || strings.HasPrefix(g.Name, "$") || !utf8.ValidString(g.Name) ||
+		strings.ContainsFunc(g.Name, unicode.IsControl):
+		return bad("name", strconv.QuoteToGraphic(semabus.Shorten(g.Name)), "1–256 bytes of text, not beginning with $", "choose another name")
 	case g.MaxConcurrency < 0:
-		return bad("maxConcurrency", strconv.Itoa(g.MaxConcurrency), "≥ 0 (0 = unlimited)", "give a positive number")
+		return bad("max_concurrency", strconv.Itoa(g.MaxConcurrency), "≥ 0 (0 = unlimited)", "give a positive number")
 	case g.Lease < 0 || g.Lease > maxLease:
 		return bad("lease", g.Lease.String(), "0–24h (0 = 30s)", "shorten it; members extend their leases")
 	case g.Grace < 0 || g.Grace > time.Hour:
 		return bad("grace", g.Grace.String(), "0–1h (0 = 2s)", "shorten it")
 	case g.MaxAttempts < 0 || g.MaxAttempts > maxAttempts:
-		return bad("maxAttempts", strconv.Itoa(g.MaxAttempts), "0–1000 (0 = 16)", "give a number in range")
-	case g.RetryBase < 0 || g.RetryCap < 0 || (g.RetryCap > 0 && g.RetryBase > g.RetryCap):
-		return bad("retryBase", g.RetryBase.String(), "0 ≤ retryBase ≤ retryCap", "lower the base or raise the cap")
+		return bad("max_attempts", strconv.Itoa(g.MaxAttempts), "0–1000 (0 = 16)", "give a number in range")
+	case g.RetryBase < 0 || g.RetryCap < 0 || g.RetryBase > maxRetry || g.RetryCap > maxRetry || (g.RetryCap > 0 && g.RetryBase > g.RetryCap):
+		return bad("retry_base", g.RetryBase.String(), "0 ≤ retry_base ≤ retry_cap ≤ 720h", "lower the base or raise the cap")
+	case len(g.Topics) > maxTopics:
+		return bad("topics", strconv.Itoa(len(g.Topics)), "256 topics", "use a wildcard such as orders.*")
 	case g.MaxDepth < 0:
-		return bad("maxDepth", strconv.FormatInt(g.MaxDepth, 10), "≥ 0 (0 = unlimited)", "give a positive number")
+		return bad("max_depth", strconv.FormatInt(g.MaxDepth, 10), "≥ 0 (0 = unlimited)", "give a positive number")
 	}
 	for i, t := range g.Topics {
 		if !validPattern(t) {
@@ -91,6 +100,7 @@ func (f *Flow) Apply(name string, changes []*Change) {
 		g := c.Group
 		g.Version = c.Version
 		t.groups[g.Name] = g
+		t.bounded = t.bounded || g.MaxDepth > 0
 		t.topics = slices.DeleteFunc(t.topics, func(s subscription) bool { return s.group == g.Name })
 		for _, p := range g.Topics {
 			t.topics = append(t.topics, subscription{pattern: p, group: g.Name})
@@ -127,12 +137,27 @@ func (f *Flow) Group(tenantName, name string) (g semabus.GroupConfig, configured
 	}
 	f.mu.RUnlock()
 	g.Name = name
+	return WithDefaults(g), configured
+}
+
+// WithDefaults fills in the default of every field that is zero and has one.
+func WithDefaults(g semabus.GroupConfig) semabus.GroupConfig {
 	g.Lease = orDefault(g.Lease, semabus.DefaultLease)
 	g.Grace = orDefault(g.Grace, semabus.DefaultGrace)
 	g.RetryBase = orDefault(g.RetryBase, DefaultRetryBase)
 	g.RetryCap = orDefault(g.RetryCap, max(DefaultRetryCap, g.RetryBase))
 	g.MaxAttempts = orDefault(g.MaxAttempts, DefaultMaxAttempts)
-	return g, configured
+	return g
+}
+
+// MaxDepth is the bound of a group's waiting deliveries; 0 = none.
+func (f *Flow) MaxDepth(tenantName, name string) int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if t := f.tenants[tenantName]; t != nil && t.bounded {
+		return t.groups[name].MaxDepth
+	}
+	return 0
 }
 
 func orDefault[T comparable](v, def T) T {
@@ -201,6 +226,17 @@ func (f *Flow) count(tenantName, group string, by int) {
 	if t.members[group] == 0 {
 		delete(t.members, group)
 	}
+}
+
+// Joined lists the groups of a tenant that have members on this node, in no order.
+func (f *Flow) Joined(tenantName string) []string {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	t := f.tenants[tenantName]
+	if t == nil {
+		return nil
+	}
+	return slices.Collect(maps.Keys(t.members))
 }
 
 // Members is the number of members joined to a group on this node.

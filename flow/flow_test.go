@@ -22,6 +22,11 @@ func setup(groups ...semabus.GroupConfig) *flow.Flow {
 	return f
 }
 
+// lease is one granted delivery.
+func lease(token string, expires time.Time) []semabus.Delivery {
+	return []semabus.Delivery{{Lease: semabus.Lease{Token: []byte(token), Expires: expires}}}
+}
+
 func TestDefaultsAreFilledIn(t *testing.T) {
 	t.Parallel()
 	f := setup(semabus.GroupConfig{Name: "a", MaxAttempts: 3, RetryBase: 10 * time.Minute})
@@ -39,14 +44,14 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 func TestCheckNamesTheField(t *testing.T) {
 	t.Parallel()
 	for field, g := range map[string]semabus.GroupConfig{
-		"group.name":           {Name: "$dlq"},
-		"group.maxConcurrency": {Name: "g", MaxConcurrency: -1},
-		"group.lease":          {Name: "g", Lease: 48 * time.Hour},
-		"group.grace":          {Name: "g", Grace: -1},
-		"group.maxAttempts":    {Name: "g", MaxAttempts: 5000},
-		"group.retryBase":      {Name: "g", RetryBase: time.Minute, RetryCap: time.Second},
-		"group.maxDepth":       {Name: "g", MaxDepth: -1},
-		"group.topics[1]":      {Name: "g", Topics: []string{"a.*", "a.*.b"}},
+		"group.name":            {Name: "$dlq"},
+		"group.max_concurrency": {Name: "g", MaxConcurrency: -1},
+		"group.lease":           {Name: "g", Lease: 48 * time.Hour},
+		"group.grace":           {Name: "g", Grace: -1},
+		"group.max_attempts":    {Name: "g", MaxAttempts: 5000},
+		"group.retry_base":      {Name: "g", RetryBase: time.Minute, RetryCap: time.Second},
+		"group.max_depth":       {Name: "g", MaxDepth: -1},
+		"group.topics[1]":       {Name: "g", Topics: []string{"a.*", "a.*.b"}},
 	} {
 		err := flow.New(semabus.SystemClock{}).Check(g)
 		e, ok := semabus.AsError(err)
@@ -89,19 +94,19 @@ func TestConcurrencyLimit(t *testing.T) {
 		if n := f.Acquire(ctx, "t", "g", 5, 0); n != 2 {
 			t.Fatalf("got %d places, want 2", n)
 		}
-		f.Hold("t", "g", []byte("one"), time.Now().Add(time.Minute))
+		f.Hold("t", "g", lease("one", time.Now().Add(time.Minute)))
 		f.Unused("t", "g", 1)
 		if n := f.Acquire(ctx, "t", "g", 5, 0); n != 1 {
 			t.Fatalf("after one came back: got %d, want 1", n)
 		}
-		f.Hold("t", "g", []byte("two"), time.Now().Add(time.Hour))
+		f.Hold("t", "g", lease("two", time.Now().Add(time.Hour)))
 
 		start := time.Now()
 		if n := f.Acquire(ctx, "t", "g", 5, 10*time.Minute); n != 1 || time.Since(start) != time.Minute {
 			t.Errorf("got %d after %v, want the place of the lease that expires after 1m", n, time.Since(start))
 		}
 		f.Unused("t", "g", 1)
-		f.Hold("t", "g", []byte("three"), time.Now().Add(time.Hour))
+		f.Hold("t", "g", lease("three", time.Now().Add(time.Hour)))
 		go func() {
 			time.Sleep(time.Second)
 			f.Release([]byte("two"))
@@ -122,7 +127,7 @@ func TestRaisedLimitWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := setup(semabus.GroupConfig{Name: "g", MaxConcurrency: 1})
 		f.Acquire(context.Background(), "t", "g", 1, 0)
-		f.Hold("t", "g", []byte("x"), time.Now().Add(time.Hour))
+		f.Hold("t", "g", lease("x", time.Now().Add(time.Hour)))
 		go func() {
 			time.Sleep(time.Second)
 			f.Apply("t", []*flow.Change{{Version: 2, Group: semabus.GroupConfig{Name: "g", MaxConcurrency: 3}}})

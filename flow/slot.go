@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	semabus "github.com/semabus/semabus"
 )
 
 // key names a group.
@@ -103,23 +105,31 @@ func (f *Flow) tryAcquire(k key, want int) (n int, free <-chan struct{}, next ti
 
 // Unused gives back acquired places for which no lease was found.
 func (f *Flow) Unused(tenant, group string, n int) {
+	if n <= 0 {
+		return
+	}
 	f.slots.mu.Lock()
 	defer f.slots.mu.Unlock()
-	if g := f.slots.groups[key{tenant, group}]; g != nil && n > 0 && g.pending > 0 {
+	if g := f.slots.groups[key{tenant, group}]; g != nil && g.pending > 0 {
 		g.pending = max(0, g.pending-n)
 		g.wake()
 	}
 }
 
-// Hold turns one acquired place into a lease that counts until it is released or expires.
-func (f *Flow) Hold(tenant, group string, token []byte, expires time.Time) {
+// Hold turns acquired places into the leases of deliveries, which count until they are released or expire.
+func (f *Flow) Hold(tenant, group string, ds []semabus.Delivery) {
 	f.slots.mu.Lock()
 	defer f.slots.mu.Unlock()
 	k := key{tenant, group}
-	if g := f.slots.groups[k]; g != nil && g.limit > 0 {
-		g.pending = max(0, g.pending-1)
-		g.held[string(token)] = expires
-		f.slots.tokens[string(token)] = k
+	g := f.slots.groups[k]
+	if g == nil || g.limit == 0 {
+		return
+	}
+	g.pending = max(0, g.pending-len(ds))
+	for i := range ds {
+		token := string(ds[i].Lease.Token)
+		g.held[token] = ds[i].Lease.Expires
+		f.slots.tokens[token] = k
 	}
 }
 
@@ -127,8 +137,8 @@ func (f *Flow) Hold(tenant, group string, token []byte, expires time.Time) {
 func (f *Flow) Extend(token []byte, expires time.Time) {
 	f.slots.mu.Lock()
 	defer f.slots.mu.Unlock()
-	if g := f.slots.groups[f.slots.tokens[string(token)]]; g != nil {
-		g.held[string(token)] = expires
+	if k, ok := f.slots.tokens[string(token)]; ok {
+		f.slots.groups[k].held[string(token)] = expires
 	}
 }
 

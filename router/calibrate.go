@@ -25,7 +25,7 @@ const (
 	largeSet        = 3000 // samples from which fewer folds and a part of the held-out texts do
 	heldOutLarge    = 6000 // held-out texts looked at in a large set
 	pairsEach       = 6    // best intents of a held-out text that make pairs
-	backgroundShare = 0.05  // of the messages that reach a set, for nobody in it: what probabilities assume
+	backgroundShare = 0.05 // of the messages that reach a set, for nobody in it: what probabilities assume
 	marginLimit     = 15
 )
 
@@ -193,46 +193,112 @@ func (c calibration) logit(margin, score float32) float64 {
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
-// fitCalibration is logistic regression of hit on margin and score, by Newton's method with a pull towards prior.
+// fitCalibration is logistic regression of hit on margin and score with a pull towards prior. Neither slope is negative: more
+// evidence never lowers a probability.
 func fitCalibration(pairs []pair, prior calibration) calibration {
-	w := [3]float64{prior.margin, prior.score, prior.bias}
-	start := w
-	pull := [3]float64{priorStrength * 4, priorStrength * 16, priorStrength / 4.0}
-	for range 20 {
-		var grad [3]float64
-		var hess [3][3]float64
-		for i := range 3 {
-			grad[i] = pull[i] * (w[i] - start[i])
-			hess[i][i] = pull[i]
+	r := regression{pairs: pairs, start: [3]float64{prior.margin, prior.score, prior.bias}}
+	w := r.minimise()
+	for i, slope := range w[:2] {
+		if slope < 0 {
+			r.start[i], r.fixed[i] = 0, true
+			w = r.minimise()
 		}
-		for i := range pairs {
-			p := &pairs[i]
-			x := [3]float64{float64(p.margin), float64(p.score), 1}
-			q := sigmoid(w[0]*x[0] + w[1]*x[1] + w[2])
-			e := q
-			if p.hit {
-				e--
+	}
+	return calibration{max(0, w[0]), max(0, w[1]), w[2]}
+}
+
+// regression is a logistic regression on (margin, score, 1) under way; a fixed weight keeps its start.
+type regression struct {
+	pairs []pair
+	start [3]float64
+	fixed [3]bool
+}
+
+// pull is the weight of the squared distance from the start, by coordinate: of the spread its evidence usually has.
+var pull = [3]float64{priorStrength * 4, priorStrength * 16, priorStrength / 4.0}
+
+// minimise is Newton's method with steps halved until they descend; the loss is strictly convex, so it ends at its minimum.
+func (r *regression) minimise() [3]float64 {
+	w := r.start
+	loss := r.loss(w)
+	for range 50 {
+		step := r.step(w)
+		next, improved := w, false
+		for size := 1.0; size > 1e-4 && !improved; size /= 2 {
+			for i := range next {
+				next[i] = w[i] - size*step[i]
 			}
-			v := q * (1 - q) * float64(p.weight)
-			for a := range 3 {
-				grad[a] += e * x[a] * float64(p.weight)
-				for b := range 3 {
-					hess[a][b] += v * x[a] * x[b]
+			l := r.loss(next)
+			improved = l < loss
+			if improved {
+				done := loss-l < 1e-9*loss
+				w, loss = next, l
+				if done {
+					return w
 				}
 			}
 		}
-		d := solve3(hess, grad)
-		moved := 0.0
-		for i := range 3 {
-			d[i] = min(1, max(-1, d[i]))
-			w[i] -= d[i]
-			moved += math.Abs(d[i])
-		}
-		if moved < 1e-6 {
-			break
+		if !improved {
+			return w
 		}
 	}
-	return calibration{w[0], w[1], w[2]}
+	return w
+}
+
+func (p *pair) at(w [3]float64) float64 {
+	return w[0]*float64(p.margin) + w[1]*float64(p.score) + w[2]
+}
+
+// loss is -Σ weight · ln P(hit), and the pull.
+func (r *regression) loss(w [3]float64) (sum float64) {
+	for i := range w {
+		sum += 0.5 * pull[i] * (w[i] - r.start[i]) * (w[i] - r.start[i])
+	}
+	for i := range r.pairs {
+		p := &r.pairs[i]
+		x := p.at(w)
+		if p.hit {
+			x = -x
+		}
+		sum += float64(p.weight) * (max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))) // ln(1+exp x)
+	}
+	return sum
+}
+
+// step is what Newton's method takes from w: the gradient under the inverse Hessian.
+func (r *regression) step(w [3]float64) [3]float64 {
+	var grad [3]float64
+	var hess [3][3]float64
+	for i := range 3 {
+		grad[i] = pull[i] * (w[i] - r.start[i])
+		hess[i][i] = pull[i]
+	}
+	for i := range r.pairs {
+		p := &r.pairs[i]
+		x := [3]float64{float64(p.margin), float64(p.score), 1}
+		q := sigmoid(p.at(w))
+		e := q
+		if p.hit {
+			e--
+		}
+		v := q * (1 - q) * float64(p.weight)
+		for a := range 3 {
+			grad[a] += e * x[a] * float64(p.weight)
+			for b := range 3 {
+				hess[a][b] += v * x[a] * x[b]
+			}
+		}
+	}
+	for i, fixed := range r.fixed {
+		if fixed {
+			grad[i] = 0
+			for j := range 3 {
+				hess[i][j], hess[j][i] = 0, 0
+			}
+			hess[i][i] = 1
+		}
+	}
+	return solve3(hess, grad)
 }
 
 // solve3 solves a symmetric positive definite system by elimination.

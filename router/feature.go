@@ -13,7 +13,7 @@ const (
 	maxFeatures  = 2048    // distinct features taken from one text; the rest of a longer text is not looked at
 	maxScanBytes = 8 << 10 // bytes scanned for features: the subject of a message stands at its beginning
 	minGram      = 3
-	maxGram      = 5
+	maxGram      = 3
 
 	weightWord = 1.5
 	weightPair = 1.0

@@ -284,19 +284,17 @@ func (b *batch) publish() {
 		s.sets = b.sets
 	}
 	gone := map[*intent]bool{}
-	intents, topics := s.intents.edit(), s.topics.edit()
-	filters := slices.Clone(s.filters)
+	intents := s.intents.edit()
 	for _, name := range b.order {
 		if old, ok := s.intents.get(name); ok {
 			gone[old] = true
 			intents.remove(name)
-			filters = dropTopics(topics, filters, old)
 			t.leave(old)
 		}
 	}
+	filters := slices.DeleteFunc(slices.Clone(s.filters), func(h *head) bool { return gone[h.in] })
 	for i, in := range b.fresh {
 		intents.put(in.def.intent.Name, in)
-		addTopics(topics, in)
 		t.join(in)
 		if in.onlyFilter() {
 			filters = append(filters, looseHead(in, t.members[in.set.key].loose))
@@ -311,7 +309,7 @@ func (b *batch) publish() {
 			s.frequency = s.frequency.add(features, -1)
 		}
 	}
-	s.intents, s.topics, s.filters = intents.done(), topics.done(), filters
+	s.intents, s.topics, s.filters = intents.done(), b.topics(gone), filters
 	if len(gone) > 0 {
 		dead := func(h *head) bool { return gone[h.in] }
 		s.loose, s.trained = kill(s.loose, dead), kill(s.trained, dead)
@@ -323,27 +321,37 @@ func (b *batch) publish() {
 	t.snap.Store(&s)
 }
 
-func dropTopics(topics *editor[[]*intent], filters []*head, in *intent) []*head {
-	for _, p := range in.def.intent.Topics {
-		list, _ := topics.get(p)
-		list = slices.DeleteFunc(slices.Clone(list), func(o *intent) bool { return o == in })
+// topics is the topic map without the intents that are gone and with the fresh ones.
+func (b *batch) topics(gone map[*intent]bool) *shards[[]*intent] {
+	lists := map[string][]*intent{} // of the patterns touched
+	open := func(pattern string) []*intent {
+		if list, opened := lists[pattern]; opened {
+			return list
+		}
+		list, _ := b.old.topics.get(pattern)
+		return slices.DeleteFunc(slices.Clone(list), func(in *intent) bool { return gone[in] })
+	}
+	for in := range gone {
+		for _, p := range in.def.intent.Topics {
+			lists[p] = open(p)
+		}
+	}
+	for _, in := range b.fresh {
+		for i, p := range in.def.intent.Topics {
+			if !slices.Contains(in.def.intent.Topics[:i], p) {
+				lists[p] = append(open(p), in)
+			}
+		}
+	}
+	edit := b.old.topics.edit()
+	for p, list := range lists {
 		if len(list) == 0 {
-			topics.remove(p)
+			edit.remove(p)
 		} else {
-			topics.put(p, list)
+			edit.put(p, list)
 		}
 	}
-	return slices.DeleteFunc(filters, func(h *head) bool { return h.in == in })
-}
-
-func addTopics(topics *editor[[]*intent], in *intent) {
-	for i, p := range in.def.intent.Topics {
-		if slices.Contains(in.def.intent.Topics[:i], p) {
-			continue
-		}
-		list, _ := topics.get(p)
-		topics.put(p, append(slices.Clip(list), in))
-	}
+	return edit.done()
 }
 
 // onlyFilter reports whether the filter alone decides: no texts and no topics.
@@ -437,86 +445,4 @@ func compact(views []*view) []*view {
 		}
 	}
 	return views
-}
-
-// Version is the newest registry version applied for the tenant, 0 for an unknown tenant.
-func (r *Router) Version(tenantName string) uint64 {
-	if s := r.snapshot(tenantName); s != nil {
-		return s.version
-	}
-	return 0
-}
-
-// Intent returns a registered intent as its owner wrote it, with version and author.
-func (r *Router) Intent(tenantName, name string) (semabus.Intent, bool) {
-	s := r.snapshot(tenantName)
-	if s == nil {
-		return semabus.Intent{}, false
-	}
-	in, ok := s.intents.get(name)
-	if !ok {
-		return semabus.Intent{}, false
-	}
-	return in.def.intent, true
-}
-
-// Intents lists at most max registered intents in order of name, beginning behind after; set "" = of all sets.
-func (r *Router) Intents(tenantName, set, after string, max int) []semabus.Intent {
-	s := r.snapshot(tenantName)
-	if s == nil {
-		return nil
-	}
-	names := s.names()
-	from, found := slices.BinarySearch(names, after)
-	if found {
-		from++
-	}
-	var out []semabus.Intent
-	for _, n := range names[from:] {
-		if len(out) >= max {
-			break
-		}
-		in, _ := s.intents.get(n)
-		if set == "" || in.set.name == set && !in.set.solo {
-			out = append(out, in.def.intent)
-		}
-	}
-	return out
-}
-
-// Set returns the configuration of a set that was configured.
-func (r *Router) Set(tenantName, name string) (semabus.Set, bool) {
-	s := r.snapshot(tenantName)
-	if s == nil {
-		return semabus.Set{}, false
-	}
-	c, ok := s.sets[name]
-	return c, ok
-}
-
-// Labelled is a text that feedback gave an intent.
-type Labelled struct {
-	Text   string
-	Useful bool // false = a counter-example
-	From   semabus.Provenance
-}
-
-// Learned lists what feedback taught an intent, useful texts first, each side oldest first.
-func (r *Router) Learned(tenantName, name string) []Labelled {
-	s := r.snapshot(tenantName)
-	if s == nil {
-		return nil
-	}
-	in, ok := s.intents.get(name)
-	if !ok {
-		return nil
-	}
-	var out []Labelled
-	for _, l := range in.def.useful {
-		out = append(out, Labelled{l.text, true, l.from})
-	}
-	for _, l := range in.def.counter {
-		out = append(out, Labelled{l.text, false, l.from})
-	}
-	return out
 }

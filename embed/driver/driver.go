@@ -4,7 +4,8 @@ package driver
 import "context"
 
 // Driver turns texts into vectors. It is safe for concurrent use, deterministic for equal texts of one space, and never
-// retries. Texts are valid UTF-8 of at most MaxBytes; the portable type sees to that.
+// retries. Texts are valid UTF-8 of at most the largest MaxBytes of the tiers; the portable type sees to that. A tier whose
+// bound is smaller looks at the beginning and sets Truncated.
 type Driver interface {
 	// Tiers lists what the driver computes, cheapest first; constant for the life of the value.
 	Tiers() []Tier

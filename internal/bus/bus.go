@@ -3,11 +3,13 @@ package bus
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/embed"
+	embeddriver "github.com/semabus/semabus/embed/driver"
 	"github.com/semabus/semabus/flow"
 	"github.com/semabus/semabus/internal/obs"
 	"github.com/semabus/semabus/router"
@@ -50,6 +52,8 @@ type Bus struct {
 	registry registry
 	ingress  ingress
 	started  time.Time
+	tier     embeddriver.Tier // the embedder's first: its space is the one that is compared
+	pool     sync.Pool        // of *scratch
 }
 
 // Open folds the registry logs of all tenants into router and flow and returns a Bus that is ready to serve.
@@ -65,6 +69,10 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 		metrics: o.Metrics, tracer: o.Tracer, build: o.Build, started: o.Clock.Now(),
 		registry: registry{logs: map[logKey]*registryLog{}},
 		ingress:  ingress{tenants: map[string]bool{}, added: make(chan struct{}, 1)},
+	}
+	b.pool.New = func() any { return &scratch{} }
+	if tiers := o.Embedder.Tiers(); len(tiers) > 0 {
+		b.tier = tiers[0]
 	}
 	if err := b.load(ctx); err != nil {
 		return nil, err
@@ -84,41 +92,38 @@ type Info struct {
 	Intents         int // of the caller's tenant
 	RegistryVersion uint64
 	PendingRefits   int
-	Messages        int64 // retained, all tenants
+	Messages        int64 // retained; this and what follows is of the whole node, see Info
 	DiskBytes       int64
 	Syncs           int64
 	Commits         int64
 }
 
-// Info answers for the caller's tenant.
+// Info answers for the caller's tenant. The counts of the whole node, all tenants together, are for those who run it: the
+// operators and administrators of the default tenant; others get 0.
 func (b *Bus) Info(ctx context.Context, p semabus.Principal) (Info, error) {
-	st, err := b.broker.Stats(ctx, p.Tenant, []string{})
-	if err != nil {
-		return Info{}, err
-	}
 	in := Info{
 		Version: b.build.Version, ClusterID: b.build.ClusterID, Broker: b.build.Broker, Index: b.build.Index,
 		Embed: b.build.Embed, StartedAt: b.started, RegistryVersion: b.router.Version(p.Tenant),
-		Intents: b.router.Len(p.Tenant), PendingRefits: b.router.Pending(p.Tenant),
-		Messages: st.Messages, DiskBytes: st.Bytes, Syncs: st.Syncs, Commits: st.Commits,
+		Intents: b.router.Len(p.Tenant), PendingRefits: b.router.Pending(p.Tenant), Space: b.tier.Space,
 	}
-	if t := b.embed.Tiers(); len(t) > 0 {
-		in.Space = t[0].Space
+	if p.Tenant != semabus.DefaultTenant || !operates(p) {
+		return in, nil
 	}
+	st, err := b.broker.Stats(ctx, p.Tenant, []string{semabus.GroupUnmatched})
+	if err != nil {
+		return Info{}, err
+	}
+	in.Messages, in.DiskBytes, in.Syncs, in.Commits = st.Messages, st.Bytes, st.Syncs, st.Commits
 	return in, nil
 }
 
-// GroupStats returns the depth of the named groups, or of all groups of the tenant when none is named.
-func (b *Bus) GroupStats(ctx context.Context, p semabus.Principal, groups []string) ([]semabus.GroupStats, error) {
-	st, err := b.broker.Stats(ctx, p.Tenant, groups)
-	if err != nil {
-		return nil, err
-	}
-	for i := range st.Groups {
-		st.Groups[i].Members = b.flow.Members(p.Tenant, st.Groups[i].Group)
-	}
-	return st.Groups, nil
+// operates reports whether a caller may look behind the reserved names.
+func operates(p semabus.Principal) bool {
+	return p.Role == semabus.RoleOperator || p.Role == semabus.RoleAdmin
 }
+
+// Space names the embedding space and tier of the scores that Match returns: those of the embedder's first tier.
+func (b *Bus) Space() (space, tier string) { return b.tier.Space, b.tier.Name }
 
 // invalid is the typed error for a caller's field.
 func invalid(op, reason, field, value, limit, fix string) *semabus.Error {

@@ -25,7 +25,7 @@ var (
 )
 
 // open makes a bus over a data folder; the same folder twice is a restart.
-func open(t *testing.T, dir string) (*bus.Bus, func()) {
+func open(t testing.TB, dir string) (*bus.Bus, func()) {
 	t.Helper()
 	clock := semabus.SystemClock{}
 	engine, err := localbroker.Open(localbroker.Options{Dir: dir, Clock: clock, Logger: slog.New(slog.DiscardHandler)})
@@ -40,14 +40,14 @@ func open(t *testing.T, dir string) (*bus.Bus, func()) {
 	return b, func() { must(t, engine.Close()) }
 }
 
-func setup(t *testing.T) *bus.Bus {
+func setup(t testing.TB) *bus.Bus {
 	t.Helper()
 	b, done := open(t, t.TempDir())
 	t.Cleanup(done)
 	return b
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -268,15 +268,19 @@ func TestRootBudget(t *testing.T) {
 	b := setup(t)
 	publish(t, b, &semabus.Message{To: "bomb", Text: "start"})
 	made := 0
-	for range 20 {
-		ds := fetch(t, b, "bomb")
+	for turn := range 20 {
+		group, next := "bomb", "fuse"
+		if turn%2 == 1 {
+			group, next = next, group
+		}
+		ds := fetch(t, b, group)
 		if len(ds) == 0 {
 			break
 		}
 		for _, d := range ds {
 			outs := make([]*semabus.Message, 100)
 			for i := range outs {
-				outs[i] = &semabus.Message{To: "bomb", Text: fmt.Sprint(i)}
+				outs[i] = &semabus.Message{To: next, Text: fmt.Sprint(i)}
 			}
 			r := b.Settle(t.Context(), alice, []semabus.Settlement{{Token: d.Lease.Token, Outcome: semabus.SettleDone, Outputs: outs}})[0]
 			must(t, r.Err)

@@ -8,7 +8,6 @@ import (
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/broker/driver"
-	"github.com/semabus/semabus/embed"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -17,10 +16,11 @@ import (
 const ingressLog = "$registry/ingress"
 
 const (
-	ingressBatch = 64
-	ingressWait  = 5 * time.Second
-	ingressLease = 30 * time.Second
-	ingressPause = time.Second // after a failure of the engine
+	ingressBatch  = 64
+	ingressWait   = 5 * time.Second
+	ingressLease  = 30 * time.Second
+	ingressPause  = time.Second     // after a failure that is not a message's
+	ingressWindow = 2 * time.Minute // how long the op id of a decision is kept: the settlement fences the rest
 )
 
 // ingress knows the tenants whose $ingress needs a worker.
@@ -91,12 +91,12 @@ func (b *Bus) accept(tenant string, c *broker.Commit) {
 
 // work leases a tenant's $ingress, one message of a session at a time, and decides.
 func (b *Bus) work(ctx context.Context, tenant string) error {
-	var vectors []embed.Vector
+	sc := &scratch{}
 	for ctx.Err() == nil {
 		ds, err := b.broker.Lease(ctx, broker.LeaseOptions{Tenant: tenant, Group: semabus.GroupIngress, Member: "router",
 			Max: ingressBatch, For: ingressLease, Wait: ingressWait, SessionOrder: true})
 		if err == nil && len(ds) > 0 {
-			err = b.decideIngress(ctx, tenant, ds, &vectors)
+			err = b.decideIngress(ctx, tenant, ds, sc)
 		}
 		if err != nil && ctx.Err() == nil {
 			b.log.Error("asynchronous messages wait", "tenant", tenant, "error", err)
@@ -116,27 +116,62 @@ func (b *Bus) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// decideIngress commits {settle ingress, deliveries, decision} for each message. A message that cannot be decided is settled
-// as poison, so that it stands in the dead-letter queue with its error instead of blocking the queue.
-func (b *Bus) decideIngress(ctx context.Context, tenant string, ds []semabus.Delivery, vectors *[]embed.Vector) error {
+// decideIngress commits {settle ingress, deliveries, decision} for each message, with the message's id as the op id. What
+// cannot be decided now (the embedder is away, the node stops, the only group is full) goes back without costing an attempt;
+// what never can is settled as poison, so that it stands in the dead-letter queue with its error instead of blocking its
+// session. The error is one that is not a message's.
+func (b *Bus) decideIngress(ctx context.Context, tenant string, ds []semabus.Delivery, sc *scratch) error {
 	commits := make([]*broker.Commit, len(ds))
+	var failed error
 	for i := range ds {
-		m := ds[i].Message
-		c := &broker.Commit{Tenant: tenant, OpID: "ingress/" + m.ID,
-			Settles: []broker.Settle{{Token: ds[i].Lease.Token, Outcome: semabus.SettleDone}}}
-		d, err := b.decide(ctx, tenant, m, nil, vectors)
-		if err != nil {
-			c.Settles[0].Outcome, c.Settles[0].Error = semabus.SettlePoison, err.Error()
-		} else {
-			c.Entries = []broker.Entry{{Message: m, Decision: d, Groups: targets(d), Retained: true}}
-		}
+		c, err := b.ingressCommit(ctx, tenant, &ds[i], sc)
 		commits[i] = c
-	}
-	done, err := b.broker.Commit(ctx, commits)
-	for i := range done {
-		if done[i].Err == nil && len(commits[i].Entries) > 0 {
-			b.metrics.Published(commits[i].Entries[0].Decision.Outcome)
+		if err != nil && Transient(err) {
+			failed = err
 		}
 	}
-	return err
+	ctx = context.WithoutCancel(ctx) // a commit is short and must not be torn
+	done, _ := b.broker.Commit(ctx, commits)
+	var poison []*broker.Commit
+	for i := range done {
+		switch err := done[i].Err; {
+		case err == nil && len(commits[i].Entries) > 0:
+			b.metrics.Published(commits[i].Entries[0].Decision.Outcome)
+		case err == nil, semabus.ReasonOf(err) == semabus.ReasonStaleLease: // another router decides it
+		case Transient(err):
+			failed = err
+		default:
+			poison = append(poison, ingressPoison(tenant, ds[i].Lease.Token, err))
+		}
+	}
+	if len(poison) > 0 {
+		if _, err := b.broker.Commit(ctx, poison); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// ingressCommit is the commit for one waiting message; err says why it is not decided by it.
+func (b *Bus) ingressCommit(ctx context.Context, tenant string, l *semabus.Delivery, sc *scratch) (*broker.Commit, error) {
+	m := l.Message
+	d, err := b.decide(ctx, tenant, m, nil, sc)
+	var groups []broker.Target
+	if err == nil {
+		groups, err = b.targets(ctx, tenant, d)
+	}
+	switch {
+	case err == nil:
+		return &broker.Commit{Tenant: tenant, OpID: "$ingress/" + derive(m.ID, 0), OpHash: 1, OpWindow: ingressWindow,
+			Settles: []broker.Settle{{Token: l.Lease.Token, Outcome: semabus.SettleDone}},
+			Entries: []broker.Entry{{Message: m, Decision: d, Groups: groups, Retained: true}}}, nil
+	case Transient(err), semabus.CodeOf(err) == semabus.CodeResourceExhausted:
+		return &broker.Commit{Tenant: tenant, Settles: []broker.Settle{
+			{Token: l.Lease.Token, Outcome: semabus.SettleThrottled, Error: err.Error(), RetryAfter: ingressPause}}}, err
+	}
+	return ingressPoison(tenant, l.Lease.Token, err), err
+}
+
+func ingressPoison(tenant string, token []byte, err error) *broker.Commit {
+	return &broker.Commit{Tenant: tenant, Settles: []broker.Settle{{Token: token, Outcome: semabus.SettlePoison, Error: err.Error()}}}
 }

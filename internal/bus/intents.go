@@ -3,31 +3,22 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
-	"github.com/semabus/semabus/broker/driver"
-	"github.com/semabus/semabus/embed"
 	embeddriver "github.com/semabus/semabus/embed/driver"
-	"github.com/semabus/semabus/flow"
 	"github.com/semabus/semabus/router"
 )
 
 const maxPage = 1000
 
-// stored is what a repeated registry operation gets back.
-type stored[T any] struct {
-	Item    T
-	Version uint64
-}
-
 // RegisterIntent adds an intent. It is matched by every publish after the answer. A name that exists is
 // ALREADY_EXISTS/EXISTS. The second result is the registry version that has it.
 func (b *Bus) RegisterIntent(ctx context.Context, p semabus.Principal, opID string, in semabus.Intent) (semabus.Intent, uint64, error) {
-	return b.putIntent(ctx, p, "register", opID, in, func(old semabus.Intent, found bool) error {
+	return b.putIntent(ctx, p, "register", opID, in, func(_ semabus.Intent, found bool) error {
 		if found {
 			return &semabus.Error{Code: semabus.CodeAlreadyExists, Reason: semabus.ReasonExists, Op: "bus.RegisterIntent",
 				Field: "intent.name", Value: semabus.Shorten(in.Name), Fix: "update it, or choose another name"}
@@ -56,27 +47,25 @@ func (b *Bus) putIntent(ctx context.Context, p semabus.Principal, verb, opID str
 	if in.Set == "" && !in.Independent {
 		in.Set = p.Set
 	}
+	in.Version, in.UpdatedAt, in.UpdatedBy = 0, time.Time{}, ""
 	in, err := b.router.Check(ctx, p.Tenant, &in)
 	if err != nil {
 		return semabus.Intent{}, 0, err
 	}
-	hash := jsonHash(in)
-	return registryOp(ctx, b, p, intentLog, mark(verb, opID), hash, func() (semabus.Intent, uint64, []byte, error) {
-		if err := allowed(b.router.Intent(p.Tenant, in.Name)); err != nil {
-			return in, 0, nil, err
-		}
-		c := &router.Change{Version: b.router.Version(p.Tenant) + 1, Intent: &in, At: b.clock.Now(), By: p.Name}
-		in.Version, in.UpdatedAt, in.UpdatedBy = c.Version, c.At, c.By
-		return in, c.Version, router.EncodeChange(c), nil
-	})
-}
-
-// mark is the idempotence key of a registry operation, apart from those of other verbs.
-func mark(verb, opID string) string {
-	if opID == "" {
-		return ""
+	m, err := b.change(ctx, p, intentLog, &change{verb: verb, opID: opID, hash: jsonHash(in), subject: "intent/" + in.Name,
+		build: func(version uint64, now time.Time) ([][]byte, error) {
+			if err := allowed(b.router.Intent(p.Tenant, in.Name)); err != nil {
+				return nil, err
+			}
+			as := in
+			as.Version, as.UpdatedAt, as.UpdatedBy = version, now, p.Name
+			return [][]byte{router.EncodeChange(&router.Change{Version: version, Intent: &as, At: now, By: p.Name})}, nil
+		}})
+	if err != nil {
+		return semabus.Intent{}, 0, err
 	}
-	return verb + "/" + opID
+	in.Version, in.UpdatedAt, in.UpdatedBy = m.Version, m.At, m.By
+	return in, m.Version, nil
 }
 
 func jsonHash(v any) uint64 {
@@ -87,70 +76,16 @@ func jsonHash(v any) uint64 {
 	return fnv64(string(raw))
 }
 
-// registryOp appends one change under an idempotence mark whose value is the answer.
-func registryOp[T any](ctx context.Context, b *Bus, p semabus.Principal, log, opID string, hash uint64,
-	build func() (T, uint64, []byte, error)) (item T, version uint64, err error) {
-	done, err := b.change(ctx, p.Tenant, log, func(c *broker.Commit) ([]byte, error) {
-		var event []byte
-		var err error
-		if item, version, event, err = build(); err != nil {
-			// A repeated operation finds its own effect ("exists"): let the mark answer where there is one.
-			if first, ok := firstAnswer[T](ctx, b, p.Tenant, opID, hash); ok {
-				item, version = first.Item, first.Version
-				return nil, errRepeated
-			}
-			return nil, err
-		}
-		c.OpID, c.OpHash = opID, hash
-		if c.Value, err = json.Marshal(stored[T]{item, version}); err != nil {
-			return nil, err
-		}
-		return event, nil
-	})
-	if errors.Is(err, errRepeated) {
-		return item, version, nil
-	}
-	if err != nil {
-		var zero T
-		return zero, 0, err
-	}
-	if done.Duplicate {
-		var s stored[T]
-		if err := json.Unmarshal(done.Value, &s); err != nil {
-			return item, 0, err
-		}
-		return s.Item, s.Version, nil
-	}
-	return item, version, nil
-}
-
-// errRepeated ends a change whose operation was applied before.
-var errRepeated = errors.New("bus: operation repeated")
-
-// firstAnswer asks whether an operation was applied before, by a commit that nothing but its mark can decide: its condition
-// never holds.
-func firstAnswer[T any](ctx context.Context, b *Bus, tenant, opID string, hash uint64) (s stored[T], ok bool) {
-	if opID == "" {
-		return s, false
-	}
-	done, err := b.commit(ctx, &broker.Commit{Tenant: tenant, OpID: opID, OpHash: hash,
-		Conditions: []driver.Condition{{Counter: "$never", AtMost: -1}}})
-	if err != nil || !done.Duplicate {
-		return s, false
-	}
-	return s, json.Unmarshal(done.Value, &s) == nil
-}
-
 // DeleteIntent removes an intent; what already waits for its group stays. An unknown name is NOT_FOUND.
 func (b *Bus) DeleteIntent(ctx context.Context, p semabus.Principal, opID, name string) (uint64, error) {
-	_, v, err := registryOp(ctx, b, p, intentLog, mark("delete", opID), fnv64(name), func() (string, uint64, []byte, error) {
-		if _, ok := b.router.Intent(p.Tenant, name); !ok {
-			return name, 0, nil, notFound("bus.DeleteIntent", "name", name, "list the intents")
-		}
-		c := &router.Change{Version: b.router.Version(p.Tenant) + 1, DeleteIntent: name, At: b.clock.Now(), By: p.Name}
-		return name, c.Version, router.EncodeChange(c), nil
-	})
-	return v, err
+	m, err := b.change(ctx, p, intentLog, &change{verb: "delete", opID: opID, hash: fnv64(name), subject: "intent/" + name,
+		build: func(version uint64, now time.Time) ([][]byte, error) {
+			if _, ok := b.router.Intent(p.Tenant, name); !ok {
+				return nil, notFound("bus.DeleteIntent", "name", name, "list the intents")
+			}
+			return [][]byte{router.EncodeChange(&router.Change{Version: version, DeleteIntent: name, At: now, By: p.Name})}, nil
+		}})
+	return m.Version, err
 }
 
 // GetIntent returns one intent or NOT_FOUND.
@@ -189,20 +124,29 @@ func pageSize(op string, n int) (int, error) {
 // ConfigureSet sets how a set dispatches.
 func (b *Bus) ConfigureSet(ctx context.Context, p semabus.Principal, opID string, s semabus.Set) (semabus.Set, uint64, error) {
 	const op = "bus.ConfigureSet"
-	switch {
-	case s.Name == "":
+	if s.Name == "" {
 		s.Name = p.Set
-	case len(s.Name) > semabus.MaxIDBytes || strings.HasPrefix(s.Name, "$"):
-		return s, 0, invalid(op, semabus.ReasonInvalidID, "set.name", s.Name, "1–256 bytes, not beginning with $", "choose another name")
 	}
-	if s.MaxFanout < 0 || s.MaxFanout > 1000 {
+	switch {
+	case strings.HasPrefix(s.Name, "$"):
+		return s, 0, invalid(op, semabus.ReasonInvalidID, "set.name", s.Name, "not beginning with $", "choose another name")
+	case s.MaxFanout < 0 || s.MaxFanout > 1000:
 		return s, 0, invalid(op, semabus.ReasonInvalidValue, "set.max_fanout", strconv.Itoa(s.MaxFanout), "0–1000 (0 = 16)", "lower it")
+	case s.Dispatch > semabus.DispatchTask || s.Ambiguity > semabus.AmbiguityHold:
+		return s, 0, invalid(op, semabus.ReasonInvalidValue, "set.dispatch", "", "event or task; best, all or hold", "choose one of them")
 	}
-	return registryOp(ctx, b, p, intentLog, mark("set", opID), jsonHash(s), func() (semabus.Set, uint64, []byte, error) {
-		c := &router.Change{Version: b.router.Version(p.Tenant) + 1, Set: &s, At: b.clock.Now(), By: p.Name}
-		s.Version = c.Version
-		return s, c.Version, router.EncodeChange(c), nil
-	})
+	if err := broker.CheckID(op, "set.name", s.Name); err != nil {
+		return s, 0, err
+	}
+	s.Version = 0
+	m, err := b.change(ctx, p, intentLog, &change{verb: "set", opID: opID, hash: jsonHash(s), subject: "set/" + s.Name,
+		build: func(version uint64, now time.Time) ([][]byte, error) {
+			as := s
+			as.Version = version
+			return [][]byte{router.EncodeChange(&router.Change{Version: version, Set: &as, At: now, By: p.Name})}, nil
+		}})
+	s.Version = m.Version
+	return s, m.Version, err
 }
 
 // GetSet returns a set's configuration; one that was never configured has the defaults.
@@ -214,11 +158,14 @@ func (b *Bus) GetSet(_ context.Context, p semabus.Principal, name string) (semab
 
 // Match ranks the tenant's intents for a text, best first, without any side effect; limit 0 = 10.
 func (b *Bus) Match(ctx context.Context, p semabus.Principal, text string, limit int) ([]semabus.Match, error) {
+	const op = "bus.Match"
 	switch {
-	case text == "" || len(text) > semabus.MaxTextBytes:
-		return nil, invalid("bus.Match", semabus.ReasonTooLarge, "text", strconv.Itoa(len(text))+" bytes", "1–32768 bytes", "give a shorter text")
+	case text == "":
+		return nil, invalid(op, semabus.ReasonRequired, "text", "", "1–32768 bytes", "give the text")
+	case len(text) > semabus.MaxTextBytes:
+		return nil, invalid(op, semabus.ReasonTooLarge, "text", strconv.Itoa(len(text))+" bytes", "1–32768 bytes", "give a shorter text")
 	case limit < 0 || limit > maxPage:
-		return nil, invalid("bus.Match", semabus.ReasonInvalidValue, "limit", strconv.Itoa(limit), "0–1000 (0 = 10)", "ask for fewer")
+		return nil, invalid(op, semabus.ReasonInvalidValue, "limit", strconv.Itoa(limit), "0–1000 (0 = 10)", "ask for fewer")
 	case limit == 0:
 		limit = 10
 	}
@@ -236,60 +183,22 @@ func (b *Bus) Explain(ctx context.Context, p semabus.Principal, m *semabus.Messa
 	}
 	m.Source = p.Name
 	b.stamp(m, "", 0)
-	if err := b.broker.Check(m, "message"); err != nil {
+	if err := b.checkMessage(m, "message"); err != nil {
 		return nil, nil, err
 	}
-	var vs []embed.Vector
-	d, err := b.decide(ctx, p.Tenant, m, nil, &vs)
+	sc := b.scratch()
+	defer b.free(sc)
+	req, err := b.request(ctx, p.Tenant, m, sc)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := b.router.Decide(ctx, req)
 	if err != nil || intent == "" {
 		return d, nil, err
 	}
-	match, err := b.explainIntent(ctx, p.Tenant, m, vs, intent)
-	return d, match, err
-}
-
-func (b *Bus) explainIntent(ctx context.Context, tenant string, m *semabus.Message, vs []embed.Vector, intent string) (*semabus.Match, error) {
-	match, err := b.router.Explain(ctx, &router.Request{Tenant: tenant, Message: m, Vectors: vs,
-		GroupTopics: func(t string) []string { return b.flow.TopicGroups(tenant, t) }}, intent)
+	match, err := b.router.Explain(ctx, req, intent)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &match, nil
-}
-
-// ConfigureGroup sets a group's configuration.
-func (b *Bus) ConfigureGroup(ctx context.Context, p semabus.Principal, opID string, g semabus.GroupConfig) (semabus.GroupConfig, error) {
-	if err := b.flow.Check(g); err != nil {
-		return g, err
-	}
-	g, _, err := registryOp(ctx, b, p, flow.Log, mark("group", opID), jsonHash(g), func() (semabus.GroupConfig, uint64, []byte, error) {
-		c := &flow.Change{Version: b.flow.Version(p.Tenant) + 1, Group: g, At: b.clock.Now(), By: p.Name}
-		g.Version = c.Version
-		event, err := flow.EncodeChange(c)
-		return g, c.Version, event, err
-	})
-	return g, err
-}
-
-// GetGroup returns a group's effective configuration, defaults filled in.
-func (b *Bus) GetGroup(_ context.Context, p semabus.Principal, name string) (semabus.GroupConfig, error) {
-	if name == "" {
-		return semabus.GroupConfig{}, invalid("bus.GetGroup", semabus.ReasonRequired, "name", "", "1–256 bytes", "name the group")
-	}
-	g, _ := b.flow.Group(p.Tenant, name)
-	return g, nil
-}
-
-// ListGroups lists configured groups in name order after a name; limit 0 = 100.
-func (b *Bus) ListGroups(_ context.Context, p semabus.Principal, after string, limit int) (items []semabus.GroupConfig, next string, err error) {
-	limit, err = pageSize("bus.ListGroups", limit)
-	if err != nil {
-		return nil, "", err
-	}
-	items = b.flow.Groups(p.Tenant, after, limit+1)
-	if len(items) > limit {
-		items = items[:limit]
-		next = items[limit-1].Name
-	}
-	return items, next, nil
+	return d, &match, nil
 }

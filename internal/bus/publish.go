@@ -2,21 +2,14 @@ package bus
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/broker/driver"
-	"github.com/semabus/semabus/embed"
-	embeddriver "github.com/semabus/semabus/embed/driver"
 	"github.com/semabus/semabus/internal/obs"
-	"github.com/semabus/semabus/router"
 )
 
 // PublishItem is one message with the publisher's conditions. The bus owns the message from here on.
@@ -36,62 +29,130 @@ type PublishResult struct {
 	Err     error
 }
 
+// publishing is one item under way: everything of its commit in one piece, so that a frame costs one allocation for it.
+type publishing struct {
+	item     *PublishItem
+	at       int // in the caller's slice
+	commit   broker.Commit
+	entry    [1]broker.Entry
+	producer driver.Producer
+	span     obs.Span
+}
+
 // Publish decides and commits the items in order, as one group commit, and returns one result an item. An item that is
-// refused stores nothing and does not disturb its neighbours; after a failure of the engine the items behind it are not
-// tried and carry the same error, so that a producer can resend from there in order.
+// refused stores nothing and does not disturb its neighbours; after a failure that is not the item's fault (see
+// [Transient]) the items behind it are not tried and carry the same error, so that a producer can resend from there in order.
 func (b *Bus) Publish(ctx context.Context, p semabus.Principal, items []PublishItem) []PublishResult {
+	start := b.clock.Now()
 	results := make([]PublishResult, len(items))
+	block := make([]publishing, len(items))
 	commits := make([]*broker.Commit, 0, len(items))
-	index := make([]int, 0, len(items))
-	spans := make([]obs.Span, len(items))
-	var vectors []embed.Vector
+	ready := make([]*publishing, 0, len(items))
+	sc := b.scratch()
+	defer b.free(sc)
 	for i := range items {
-		c, err := b.prepare(ctx, p, &items[i], &vectors, &spans[i])
-		if err != nil {
-			results[i].Err = at(err, i, len(items))
-			spans[i].End(err)
+		w := &block[i]
+		w.item, w.at = &items[i], i
+		err := b.prepare(ctx, p, w, sc)
+		if err == nil {
+			commits, ready = append(commits, &w.commit), append(ready, w)
 			continue
 		}
-		commits, index = append(commits, c), append(index, i)
+		results[i] = b.refuse(ctx, w, at(err, i, len(items)))
+		if Transient(err) {
+			for k := i + 1; k < len(items); k++ {
+				results[k].Err = err
+			}
+			break
+		}
 	}
+	b.store(ctx, p.Tenant, commits, ready, results)
+	b.metrics.PublishTook(b.clock.Now().Sub(start))
+	return results
+}
+
+// store commits what was prepared and fills in the results.
+func (b *Bus) store(ctx context.Context, tenant string, commits []*broker.Commit, ready []*publishing, results []PublishResult) {
 	if len(commits) == 0 {
-		return results
+		return
 	}
 	start := b.clock.Now()
 	cctx, span := b.tracer.Commit(ctx)
 	done, err := b.broker.Commit(cctx, commits)
 	span.End(err)
 	b.metrics.CommitTook(b.clock.Now().Sub(start), len(commits))
-	for k, i := range index {
+	for k, w := range ready {
+		r := &results[w.at]
 		switch {
-		case k >= len(done):
-			results[i].Err = err
 		case done[k].Err != nil:
-			results[i].Err = at(done[k].Err, i, len(items))
+			r.Err = at(done[k].Err, w.at, len(results))
+			b.metrics.Rejected(1)
 		case done[k].Duplicate:
-			results[i] = duplicate(commits[k], done[k])
+			*r = duplicate(&w.commit, &done[k])
+			b.metrics.Duplicated()
 		default:
-			results[i].Receipt = receipt(&commits[k].Entries[0], done[k].Position)
-			b.published(p.Tenant, commits[k], results[i].Receipt)
+			r.Receipt = receipt(&w.entry[0], done[k].Position)
+			b.published(tenant, &w.entry[0])
 		}
-		spans[i].End(results[i].Err)
+		w.span.End(r.Err)
 	}
-	return results
 }
 
 // published is what follows a successful publish in memory.
-func (b *Bus) published(tenant string, c *broker.Commit, r semabus.Receipt) {
-	if c.Entries[0].Decision == nil {
+func (b *Bus) published(tenant string, e *broker.Entry) {
+	if e.Decision == nil {
 		b.ingress.add(tenant)
 		return
 	}
-	b.metrics.Published(r.Outcome)
+	b.metrics.Published(e.Decision.Outcome)
 }
 
-// at prefixes the error's field with the item's place when there is more than one.
+// refuse answers an item that was not prepared: with its error or, where the same publish had succeeded before, with that
+// receipt, for a repeat gets the first answer whatever the registry says by now.
+func (b *Bus) refuse(ctx context.Context, w *publishing, err error) PublishResult {
+	if semabus.CodeOf(err) == semabus.CodeFailedPrecondition && (w.item.OpID != "" || w.commit.DedupKey != "" || w.commit.Producer != nil) {
+		probe := w.commit
+		probe.Conditions = never()
+		if done, perr := b.commit(ctx, &probe); perr == nil && done.Duplicate {
+			b.metrics.Duplicated()
+			w.span.End(nil)
+			return duplicate(&probe, &done)
+		}
+	}
+	b.metrics.Rejected(1)
+	w.span.End(err)
+	return PublishResult{Err: err}
+}
+
+// never is a condition that does not hold: a commit under it can only tell that its op id is known.
+func never() []driver.Condition { return []driver.Condition{{Counter: "$never", AtMost: -1}} }
+
+// Transient reports whether an error says nothing about the request: repeated unchanged, it may succeed. A numbered stream
+// of messages stops at such an error instead of going on behind it.
+func Transient(err error) bool {
+	switch semabus.CodeOf(err) {
+	case semabus.CodeOK, semabus.CodeInvalidArgument, semabus.CodeNotFound, semabus.CodeAlreadyExists, semabus.CodePermissionDenied,
+		semabus.CodeResourceExhausted, semabus.CodeFailedPrecondition, semabus.CodeOutOfRange, semabus.CodeUnimplemented:
+		return false
+	}
+	return true
+}
+
+// at prefixes the fields of an error, and of those joined to it, with the item's place when there is more than one.
 func at(err error, i, n int) error {
+	if n == 1 {
+		return err
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // rebuilds the tree itself
+		all := joined.Unwrap()
+		placed := make([]error, len(all))
+		for k, e := range all {
+			placed[k] = at(e, i, n)
+		}
+		return errors.Join(placed...)
+	}
 	e, ok := semabus.AsError(err)
-	if !ok || n == 1 || e.Field == "" {
+	if !ok || e.Field == "" || Transient(err) {
 		return err
 	}
 	c := *e
@@ -99,53 +160,110 @@ func at(err error, i, n int) error {
 	return &c
 }
 
-// prepare stamps, decides and packs one item into a commit.
-func (b *Bus) prepare(ctx context.Context, p semabus.Principal, it *PublishItem, vectors *[]embed.Vector, span *obs.Span) (*broker.Commit, error) {
+// prepare checks, stamps, decides and packs one item into its commit.
+func (b *Bus) prepare(ctx context.Context, p semabus.Principal, w *publishing, sc *scratch) error {
+	it, m := w.item, w.item.Message
+	if err := b.checkItem(p, it); err != nil {
+		return err
+	}
+	m.Source, m.Cause, m.Root, m.Hops = p.Name, "", "", 0
+	b.stamp(m, it.Producer, it.Sequence)
+	if err := b.checkMessage(m, "message"); err != nil {
+		return err
+	}
+	w.entry[0] = broker.Entry{Message: m, Checked: true, Hash: broker.Fingerprint(m)}
+	w.commit = broker.Commit{Tenant: p.Tenant, OpID: it.OpID, OpHash: w.entry[0].Hash, DedupKey: m.DedupKey, DedupHash: w.entry[0].Hash,
+		Entries: w.entry[:]}
+	if it.Producer != "" {
+		w.producer = driver.Producer{ID: it.Producer, Seq: it.Sequence}
+		w.commit.Producer = &w.producer
+	}
+	ctx, w.span = b.tracer.Publish(ctx, m)
+	if it.Async {
+		b.accept(p.Tenant, &w.commit)
+	} else if err := b.decideEntry(ctx, p.Tenant, it.Expect, &w.entry[0], sc); err != nil {
+		return err
+	}
+	if w.commit.OpID != "" || w.commit.DedupKey != "" {
+		w.commit.Value = encodeReceipts([]semabus.Receipt{receipt(&w.entry[0], nil)})
+	}
+	return nil
+}
+
+// checkItem validates the publisher's conditions.
+func (b *Bus) checkItem(p semabus.Principal, it *PublishItem) error {
 	const op = "bus.Publish"
 	m := it.Message
 	switch {
 	case m == nil:
-		return nil, invalid(op, semabus.ReasonRequired, "message", "", "", "give a message")
+		return invalid(op, semabus.ReasonRequired, "message", "", "", "give a message")
 	case it.Async && it.Expect != semabus.ExpectAny:
-		return nil, invalid(op, semabus.ReasonInvalidValue, "expect", "", "any, when publishing asynchronously", "publish in sync mode to hear the decision")
-	case strings.HasPrefix(m.To, "$"):
-		return nil, invalid(op, semabus.ReasonInvalidValue, "message.to", m.To, "names beginning with $ are reserved", "address a group of yours")
-	case it.MinRegistryVersion > b.router.Version(p.Tenant):
-		return nil, &semabus.Error{Code: semabus.CodeFailedPrecondition, Reason: semabus.ReasonRegistryBehind, Op: op,
+		return invalid(op, semabus.ReasonInvalidValue, "expect", "", "any, when publishing asynchronously", "publish in sync mode to hear the decision")
+	case it.MinRegistryVersion > 0 && it.MinRegistryVersion > b.router.Version(p.Tenant):
+		return &semabus.Error{Code: semabus.CodeFailedPrecondition, Reason: semabus.ReasonRegistryBehind, Op: op,
 			Field: "min_registry_version", Value: strconv.FormatUint(it.MinRegistryVersion, 10),
 			Limit: strconv.FormatUint(b.router.Version(p.Tenant), 10), Fix: "repeat shortly"}
 	}
-	fingerprint := uint64(0)
-	if it.OpID != "" || m.DedupKey != "" {
-		fingerprint = broker.Fingerprint(m)
+	if it.OpID != "" {
+		return checkOp(op, it.OpID)
 	}
-	m.Source, m.Cause, m.Root, m.Hops = p.Name, "", "", 0
-	b.stamp(m, it.Producer, it.Sequence)
-	ctx, *span = b.tracer.Publish(ctx, m)
-	c := &broker.Commit{Tenant: p.Tenant, OpID: it.OpID, OpHash: fingerprint, DedupKey: m.DedupKey, DedupHash: fingerprint,
-		Entries: []broker.Entry{{Message: m}}}
-	if it.Async {
-		b.accept(p.Tenant, c)
-	} else if err := b.decideEntry(ctx, p.Tenant, it.Expect, &c.Entries[0], vectors); err != nil {
-		return nil, err
-	}
-	if it.Producer != "" {
-		c.Producer = &driver.Producer{ID: it.Producer, Seq: it.Sequence}
-	}
-	if c.OpID != "" || c.DedupKey != "" {
-		c.Value = encodeReceipts([]semabus.Receipt{receipt(&c.Entries[0], nil)})
-	}
-	return c, nil
+	return nil
 }
 
-// decideEntry decides an entry and holds the decision against the publisher's condition.
-func (b *Bus) decideEntry(ctx context.Context, tenant string, expect semabus.Expect, e *broker.Entry, vectors *[]embed.Vector) error {
-	d, err := b.decide(ctx, tenant, e.Message, nil, vectors)
+// checkOp validates an op id. Those of the bus itself begin with $.
+func checkOp(op, id string) error {
+	if strings.HasPrefix(id, "$") {
+		return invalid(op, semabus.ReasonInvalidID, "op_id", id, "not beginning with $", "choose another op id")
+	}
+	return broker.CheckID(op, "op_id", id)
+}
+
+// checkMessage validates a stamped message before anything is spent on it.
+func (b *Bus) checkMessage(m *semabus.Message, field string) error {
+	if strings.HasPrefix(m.To, "$") {
+		return invalid("bus.Publish", semabus.ReasonInvalidValue, field+".to", m.To, "names beginning with $ are reserved", "address a group of yours")
+	}
+	if len(m.Embeddings) > 0 {
+		if err := b.checkEmbeddings(m, field); err != nil {
+			return err
+		}
+	}
+	return b.broker.Check(m, field)
+}
+
+// checkEmbeddings demands that a vector of this node's space fits it, and that a message which has nothing but vectors has
+// one of this space: vectors of two spaces are never compared.
+func (b *Bus) checkEmbeddings(m *semabus.Message, field string) error {
+	ours := false
+	for i := range m.Embeddings {
+		e := &m.Embeddings[i]
+		if e.Space != b.tier.Space {
+			continue
+		}
+		if ours = true; len(e.Values) != b.tier.Dim {
+			return invalid("bus.Publish", semabus.ReasonInvalidValue, field+".embeddings["+strconv.Itoa(i)+"].values",
+				strconv.Itoa(len(e.Values))+" numbers", strconv.Itoa(b.tier.Dim)+" numbers", "send the whole vector")
+		}
+	}
+	if !ours && m.Text == "" && len(m.Payload) == 0 && m.To == "" && m.Topic == "" {
+		return invalid("bus.Publish", semabus.ReasonSpaceMismatch, field+".embeddings", m.Embeddings[0].Space, b.tier.Space,
+			"embed with this node's space, or send the text")
+	}
+	return nil
+}
+
+// decideEntry decides an entry and holds the decision against the publisher's condition and the depth of the groups.
+func (b *Bus) decideEntry(ctx context.Context, tenant string, expect semabus.Expect, e *broker.Entry, sc *scratch) error {
+	d, err := b.decide(ctx, tenant, e.Message, nil, sc)
 	if err != nil {
 		return err
 	}
-	e.Decision, e.Groups = d, targets(d)
-	return expected(expect, d)
+	if err := expected(expect, d); err != nil {
+		return err
+	}
+	e.Decision = d
+	e.Groups, err = b.targets(ctx, tenant, d)
+	return err
 }
 
 // stamp fills in what the bus sets: id, time.
@@ -158,118 +276,21 @@ func (b *Bus) stamp(m *semabus.Message, producer string, seq uint64) {
 	}
 }
 
-// newID is 128 random bits, or for a numbered stream 128 bits that derive from (producer, sequence), so that a resent
-// message has the id it had.
-func newID(producer string, seq uint64) string {
-	var raw [16]byte
-	if producer == "" {
-		_, _ = rand.Read(raw[:]) // never fails: crypto/rand.Read
-		return hex.EncodeToString(raw[:])
-	}
-	return derive(producer, seq)
-}
-
-// decide extracts the text, embeds it where meaning can matter and asks the router. Exclude are groups barred by the loop
-// guard.
-func (b *Bus) decide(ctx context.Context, tenant string, m *semabus.Message, exclude []string, vectors *[]embed.Vector) (*semabus.Decision, error) {
-	if m.Text == "" && len(m.Payload) > 0 {
-		m.Text, _ = embed.Extract(m.ContentType, m.Payload)
-	}
-	start := b.clock.Now()
-	vs := (*vectors)[:0]
-	if m.Text != "" && m.To == "" {
-		var err error
-		if vs, err = b.embed.EmbedOne(ctx, m.Text, embeddriver.Query, vs); err != nil {
-			return nil, err
-		}
-		*vectors = vs
-	}
-	ctx, span := b.tracer.Decide(ctx)
-	d, err := b.router.Decide(ctx, &router.Request{Tenant: tenant, Message: m, Vectors: vs, Exclude: exclude,
-		GroupTopics: func(topic string) []string { return b.flow.TopicGroups(tenant, topic) }})
-	span.End(err)
-	b.metrics.DecideTook(b.clock.Now().Sub(start))
-	return d, err
-}
-
 // expected holds the decision against the publisher's condition.
 func expected(e semabus.Expect, d *semabus.Decision) error {
-	fail := func(reason, fix string) error {
+	fail := func(reason, limit, fix string) error {
 		return &semabus.Error{Code: semabus.CodeFailedPrecondition, Reason: reason, Op: "bus.Publish", Field: "expect",
-			Value: strconv.Itoa(len(d.Matches)) + " groups matched", Fix: fix}
+			Value: strconv.Itoa(len(d.Matches)) + " groups matched", Limit: limit, Fix: fix}
+	}
+	limit := "at least one group"
+	if e == semabus.ExpectExactlyOne {
+		limit = "exactly one group"
 	}
 	switch {
 	case e != semabus.ExpectAny && len(d.Matches) == 0:
-		return fail(semabus.ReasonNoMatch, "nothing was stored; ask Match which intents are near, or publish with expect any")
+		return fail(semabus.ReasonNoMatch, limit, "nothing was stored; ask Match which intents are near, or publish with expect any")
 	case e == semabus.ExpectExactlyOne && len(d.Matches) > 1:
-		return fail(semabus.ReasonTooManyMatches, "nothing was stored; put the intents into one task set, or publish with expect any")
+		return fail(semabus.ReasonTooManyMatches, limit, "nothing was stored; put the intents into one task set, or publish with expect any")
 	}
 	return nil
-}
-
-// targets are the queues a decision leads to.
-func targets(d *semabus.Decision) []broker.Target {
-	switch d.Outcome {
-	case semabus.OutcomeNone:
-		return []broker.Target{{Group: semabus.GroupUnmatched}}
-	case semabus.OutcomeAmbiguous:
-		return []broker.Target{{Group: semabus.GroupHeld}}
-	case semabus.OutcomeLoop:
-		return []broker.Target{{Group: semabus.GroupDeadLetter, Match: semabus.Match{Reason: semabus.MissLoop}}}
-	}
-	out := make([]broker.Target, len(d.Matches))
-	for i := range d.Matches {
-		out[i] = broker.Target{Group: d.Matches[i].Group, Match: d.Matches[i]}
-	}
-	return out
-}
-
-// receipt is the answer about a stored entry; without a decision it is pending.
-func receipt(e *broker.Entry, pos semabus.Position) semabus.Receipt {
-	if e.Decision == nil {
-		return semabus.Receipt{ID: e.Message.ID, Position: pos}
-	}
-	return semabus.Receipt{ID: e.Message.ID, Position: pos, Final: true, Groups: e.Decision.Groups(), Outcome: e.Decision.Outcome}
-}
-
-// duplicate answers a repeated publish with the first receipt.
-func duplicate(c *broker.Commit, done broker.Committed) PublishResult {
-	if rs, err := decodeReceipts(done.Value); err == nil && len(rs) == 1 {
-		rs[0].DuplicateOf = rs[0].ID
-		return PublishResult{Receipt: rs[0]}
-	}
-	id := c.Entries[0].Message.ID
-	r := semabus.Receipt{ID: id, DuplicateOf: id}
-	if len(done.First) == 1 && done.First[0] != nil { // a producer's mark outlives the retained message: then the id is all that is known
-		rec := done.First[0]
-		r.Position = rec.Position
-		if d := rec.Decision; d != nil {
-			r.Final, r.Groups, r.Outcome = true, d.Groups(), d.Outcome
-		}
-	}
-	return PublishResult{Receipt: r}
-}
-
-// encodeReceipts is the Value kept under a commit's marks.
-func encodeReceipts(rs []semabus.Receipt) []byte {
-	b, err := json.Marshal(rs)
-	if err != nil {
-		return nil // cannot happen: plain fields
-	}
-	return b
-}
-
-func decodeReceipts(b []byte) (rs []semabus.Receipt, err error) {
-	if len(b) == 0 {
-		return nil, nil
-	}
-	err = json.Unmarshal(b, &rs)
-	return rs, err
-}
-
-// derive makes the id of the i-th thing under a name: 128 bits of SHA-256 over (name, i), in hex.
-func derive(name string, i uint64) string {
-	buf := binary.BigEndian.AppendUint64(append(make([]byte, 0, len(name)+8), name...), i)
-	sum := sha256.Sum256(buf)
-	return hex.EncodeToString(sum[:16])
 }

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	semabus "github.com/semabus/semabus"
-	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/broker/driver"
 	"github.com/semabus/semabus/flow"
 	"github.com/semabus/semabus/router"
@@ -17,8 +16,7 @@ const intentLog = "$registry/intents"
 
 const (
 	registryPrefix = "$registry/"
-	readPage       = 1000
-	maxConflicts   = 8 // attempts to append behind another node's change
+	readPage       = 4096
 )
 
 // registry keeps, for each (tenant, registry log), how far it was folded. Changes of one log are serialised here and, between
@@ -30,9 +28,13 @@ type registry struct {
 
 type logKey struct{ tenant, log string }
 
+// registryLog is one log. Whoever holds turn leads: it carries out the changes of all who wait in one commit.
 type registryLog struct {
-	mu  sync.Mutex
-	pos semabus.Position
+	turn sync.Mutex
+	pos  semabus.Position // of the newest event that was folded; belongs to the holder of turn
+
+	mu      sync.Mutex // inside turn
+	waiting []*change
 }
 
 func (r *registry) log(tenant, name string) *registryLog {
@@ -65,11 +67,16 @@ func (b *Bus) load(ctx context.Context) error {
 		if err := b.fold(ctx, n.Tenant, n.Log, l); err != nil {
 			return err
 		}
+		if n.Log == intentLog { // a node that starts again decides as it did before, from the first message on
+			if err := b.router.Settled(ctx, n.Tenant); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// fold reads what is new in a registry log and applies it. l.mu is held, or nobody else knows l yet.
+// fold reads what is new in a registry log and applies it. l.turn is held, or nobody else knows l yet.
 func (b *Bus) fold(ctx context.Context, tenant, name string, l *registryLog) error {
 	for {
 		events, err := b.broker.Read(ctx, driver.ReadRequest{Tenant: tenant, Log: name, After: l.pos, Max: readPage})
@@ -87,9 +94,6 @@ func (b *Bus) fold(ctx context.Context, tenant, name string, l *registryLog) err
 			return err
 		}
 		l.pos = events[len(events)-1].Position
-		if len(events) < readPage {
-			return nil
-		}
 	}
 }
 
@@ -101,7 +105,7 @@ func (b *Bus) apply(ctx context.Context, tenant, name string, events [][]byte) e
 		for i, e := range events {
 			c, err := router.DecodeChange(e)
 			if err != nil {
-				return err
+				return damagedEvent(name, err)
 			}
 			changes[i] = c
 		}
@@ -120,48 +124,18 @@ func (b *Bus) apply(ctx context.Context, tenant, name string, events [][]byte) e
 	return nil // a log of a newer edition: nothing here folds it
 }
 
-// change appends one event to a registry log in the same commit as whatever build puts into it, then folds it. build is
-// called with the log's newest state folded and may be called again after another node's change came between; it returns the
-// encoded event. The Committed tells a duplicate operation.
-func (b *Bus) change(ctx context.Context, tenant, name string, build func(c *broker.Commit) ([]byte, error)) (broker.Committed, error) {
-	l := b.registry.log(tenant, name)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for attempt := 0; ; attempt++ {
-		c := &broker.Commit{Tenant: tenant}
-		event, err := build(c)
-		if err != nil {
-			return broker.Committed{}, err
-		}
-		c.Appends = append(c.Appends, driver.Append{Log: name, Data: event})
-		c.Conditions = append(c.Conditions, driver.Condition{Log: name, Position: l.pos})
-		done, err := b.commit(ctx, c)
-		switch {
-		case err == nil && done.Duplicate:
-			return done, nil
-		case err == nil:
-			l.pos = done.Appended[len(done.Appended)-1]
-			return done, b.apply(ctx, tenant, name, [][]byte{event})
-		case semabus.ReasonOf(err) != semabus.ReasonPositionMismatch || attempt >= maxConflicts:
-			return done, err
-		}
-		if err := b.fold(ctx, tenant, name, l); err != nil {
-			return done, err
-		}
+func damagedEvent(name string, err error) error {
+	if _, ok := semabus.AsError(err); ok {
+		return err
 	}
+	return &semabus.Error{Code: semabus.CodeDataLoss, Reason: semabus.ReasonDataDamaged, Op: "bus.apply", Field: name,
+		Fix: "verify the data folder", Err: err}
 }
 
-// commit is broker.Commit of a single batch.
-func (b *Bus) commit(ctx context.Context, c *broker.Commit) (broker.Committed, error) {
-	res, err := b.broker.Commit(ctx, []*broker.Commit{c})
-	if len(res) == 1 {
-		if res[0].Err != nil {
-			return res[0], res[0].Err
-		}
-		return res[0], nil
+// version is the newest version that was folded of a log.
+func (b *Bus) version(tenant, name string) uint64 {
+	if name == flow.Log {
+		return b.flow.Version(tenant)
 	}
-	if err == nil {
-		err = &semabus.Error{Code: semabus.CodeInternal, Reason: semabus.ReasonInternal, Op: "bus.commit"}
-	}
-	return broker.Committed{}, err
+	return b.router.Version(tenant)
 }

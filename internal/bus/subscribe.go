@@ -36,8 +36,8 @@ type Extension struct {
 }
 
 const (
-	maxFetch = 1024
-	maxWait  = 5 * time.Minute
+	maxFetch = 1000
+	maxWait  = time.Minute
 	maxLease = 24 * time.Hour
 )
 
@@ -48,10 +48,10 @@ func (b *Bus) Fetch(ctx context.Context, p semabus.Principal, r FetchRequest) ([
 		return nil, err
 	}
 	if r.Max < 0 || r.Max > maxFetch {
-		return nil, invalid("bus.Fetch", semabus.ReasonInvalidValue, "max", strconv.Itoa(r.Max), "1–1024 deliveries", "ask for fewer")
+		return nil, invalid("bus.Fetch", semabus.ReasonInvalidValue, "max", strconv.Itoa(r.Max), "1–1000 deliveries", "ask for fewer")
 	}
 	if r.Wait < 0 || r.Wait > maxWait {
-		return nil, invalid("bus.Fetch", semabus.ReasonInvalidValue, "wait", r.Wait.String(), "0–5m", "ask again instead")
+		return nil, invalid("bus.Fetch", semabus.ReasonInvalidValue, "wait", r.Wait.String(), "0–60s", "ask again instead")
 	}
 	r.Max = max(r.Max, 1)
 	return b.lease(ctx, p.Tenant, r)
@@ -59,14 +59,18 @@ func (b *Bus) Fetch(ctx context.Context, p semabus.Principal, r FetchRequest) ([
 
 // checkConsumer validates who wants what. The reserved groups may be read by operators.
 func checkConsumer(op string, p semabus.Principal, group, member string, lease time.Duration) error {
+	if err := broker.CheckID(op, "group", group); err != nil {
+		return err
+	}
+	if member != "" {
+		if err := broker.CheckID(op, "member", member); err != nil {
+			return err
+		}
+	}
 	switch {
-	case group == "" || len(group) > semabus.MaxIDBytes:
-		return invalid(op, semabus.ReasonInvalidID, "group", group, "1–256 bytes", "name the consumer group")
-	case len(member) > semabus.MaxIDBytes:
-		return invalid(op, semabus.ReasonInvalidID, "member", member, "0–256 bytes", "shorten the member's name")
 	case lease < 0 || lease > maxLease:
 		return invalid(op, semabus.ReasonInvalidValue, "lease", lease.String(), "0–24h (0 = the group's)", "shorten it and extend the lease while working")
-	case strings.HasPrefix(group, "$") && p.Role != semabus.RoleOperator && p.Role != semabus.RoleAdmin:
+	case strings.HasPrefix(group, "$") && !operates(p):
 		return &semabus.Error{Code: semabus.CodePermissionDenied, Reason: semabus.ReasonNotPermitted, Op: op, Field: "group",
 			Value: semabus.Shorten(group), Limit: "role operator", Fix: "reserved groups are for operators"}
 	}
@@ -84,15 +88,22 @@ func (b *Bus) lease(ctx context.Context, tenant string, r FetchRequest) ([]semab
 	if n == 0 {
 		return nil, ctx.Err()
 	}
-	wait := max(0, r.Wait-b.clock.Now().Sub(start))
+	wait := r.Wait
+	if wait > 0 {
+		wait = max(0, wait-b.clock.Now().Sub(start))
+	}
 	ds, err := b.broker.Lease(ctx, broker.LeaseOptions{Tenant: tenant, Group: r.Group, Member: r.Member, Max: n,
 		MaxBytes: r.MaxBytes, For: r.Lease, Wait: wait, SessionOrder: g.SessionOrder})
+	b.flow.Hold(tenant, r.Group, ds)
 	b.flow.Unused(tenant, r.Group, n-len(ds))
+	if len(ds) == 0 {
+		return ds, err
+	}
+	now := b.clock.Now()
 	for i := range ds {
-		b.flow.Hold(tenant, r.Group, ds[i].Lease.Token, ds[i].Lease.Expires)
 		_, span := b.tracer.Deliver(ctx, &ds[i])
 		span.End(nil)
-		b.metrics.Delivered(b.clock.Now().Sub(ds[i].Enqueued))
+		b.metrics.Delivered(now.Sub(ds[i].Enqueued))
 	}
 	return ds, err
 }
@@ -180,22 +191,46 @@ func (s *Subscription) Next(ctx context.Context, limit, maxBytes int, wait time.
 	return ds, err
 }
 
-// Renew is the heartbeat: every lease the subscription holds gets its full term again. Leases that were lost are forgotten.
+// Extend is [Bus.Extend] for leases of this subscription: a heartbeat does not shorten what was extended beyond its term.
+func (s *Subscription) Extend(ctx context.Context, es []Extension) []error {
+	errs := s.bus.Extend(ctx, s.p, es)
+	now := s.bus.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, err := range errs {
+		_, ours := s.leases[string(es[i].Token)]
+		switch {
+		case !ours:
+		case err == nil && es[i].For > 0:
+			s.leases[string(es[i].Token)] = now.Add(es[i].For)
+		case err == nil || semabus.ReasonOf(err) == semabus.ReasonStaleLease:
+			delete(s.leases, string(es[i].Token))
+		}
+	}
+	return errs
+}
+
+// Renew is the heartbeat: every lease the subscription holds has at least its full term again. Leases that were lost are
+// forgotten.
 func (s *Subscription) Renew(ctx context.Context) error {
 	g, _ := s.bus.flow.Group(s.p.Tenant, s.o.Group)
 	term := s.o.Lease
 	if term == 0 {
 		term = g.Lease
 	}
-	return s.renew(ctx, term)
+	return s.renew(ctx, term, s.bus.clock.Now().Add(term))
 }
 
-// renew sets the remaining term of all leases held; engine failures are returned, lost leases forgotten.
-func (s *Subscription) renew(ctx context.Context, term time.Duration) error {
+// renew sets the remaining term of the leases held that end before until (zero = all); engine failures are returned, lost
+// leases forgotten.
+func (s *Subscription) renew(ctx context.Context, term time.Duration, until time.Time) error {
 	s.mu.Lock()
 	rs := make([]driver.Renewal, 0, len(s.leases))
-	for t := range s.leases {
-		rs = append(rs, driver.Renewal{Token: []byte(t), For: term})
+	for t, ends := range s.leases {
+		if until.IsZero() || ends.Before(until) {
+			rs = append(rs, driver.Renewal{Token: []byte(t), For: term})
+			s.leases[t] = until
+		}
 	}
 	s.mu.Unlock()
 	var failed error
@@ -245,7 +280,7 @@ func (s *Subscription) Close(ctx context.Context) {
 }
 
 func (s *Subscription) release(ctx context.Context, grace time.Duration) {
-	if err := s.renew(ctx, grace); err != nil {
+	if err := s.renew(ctx, grace, time.Time{}); err != nil {
 		s.bus.log.Warn("leases of a closed subscription run to their end", "group", s.o.Group, "error", err)
 	}
 }

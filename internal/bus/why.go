@@ -8,9 +8,6 @@ import (
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/broker/driver"
-	"github.com/semabus/semabus/embed"
-	embeddriver "github.com/semabus/semabus/embed/driver"
-	"github.com/semabus/semabus/router"
 )
 
 // WhyAnswer says why a message did or did not reach a group.
@@ -28,6 +25,11 @@ type WhyAnswer struct {
 // Why answers from the stored decision, and for a group the decision does not mention from today's registry, saying so. An
 // unknown message is NOT_FOUND.
 func (b *Bus) Why(ctx context.Context, p semabus.Principal, messageID, group string) (*WhyAnswer, error) {
+	if group != "" {
+		if err := broker.CheckID("bus.Why", "group", group); err != nil {
+			return nil, err
+		}
+	}
 	rec, err := b.broker.Message(ctx, p.Tenant, messageID)
 	if err != nil {
 		return nil, err
@@ -42,15 +44,24 @@ func (b *Bus) Why(ctx context.Context, p semabus.Principal, messageID, group str
 		w.Text = summary(rec)
 		return w, nil
 	}
-	later := false
-	if m := find(rec.Decision, group); m != nil {
+	d := rec.Decision
+	switch m := find(d, group); {
+	case d == nil && len(w.Deliveries) == 0:
+		w.Text, w.Fix = "Not decided yet: the message waits for its decision.", "ask again shortly"
+	case m != nil:
 		w.Match, w.Reason = m, m.Reason
-	} else if len(w.Deliveries) > 0 {
-		w.Reason = semabus.MatchAddress // a reserved queue the bus itself chose
-	} else if later, err = b.reexamine(ctx, p.Tenant, rec, w); err != nil {
-		return nil, err
+		w.Text, w.Fix = sentence(w)
+	case len(w.Deliveries) > 0: // a reserved queue that the bus itself chose
+		w.Reason = semabus.MatchAddress
+		w.Text = "In " + group + ": " + summary(rec)
+	case d.Outcome == semabus.OutcomeLoop:
+		w.Reason = semabus.MissLoop
+		w.Text, w.Fix = sentence(w)
+	default:
+		if err := b.reexamine(ctx, p.Tenant, rec, w); err != nil {
+			return nil, err
+		}
 	}
-	w.Text, w.Fix = sentence(w, later)
 	return w, nil
 }
 
@@ -69,29 +80,42 @@ func find(d *semabus.Decision, group string) *semabus.Match {
 	return nil
 }
 
-// reexamine weighs the message against the group's intents of today. later reports that the registry has changed since.
-func (b *Bus) reexamine(ctx context.Context, tenant string, rec *broker.Record, w *WhyAnswer) (later bool, err error) {
+// reexamine weighs the message against the group's intents of today: the decision kept no word on the group.
+func (b *Bus) reexamine(ctx context.Context, tenant string, rec *broker.Record, w *WhyAnswer) error {
+	sc := b.scratch()
+	defer b.free(sc)
 	w.Reason = semabus.MissNotRegistered
-	if rec.Decision != nil {
-		later = rec.Decision.RegistryVersion != b.router.Version(tenant)
-	}
-	var vs []embed.Vector
-	if rec.Message.Text != "" {
-		if vs, err = b.embed.EmbedOne(ctx, rec.Message.Text, embeddriver.Query, nil); err != nil {
-			return later, err
-		}
+	m := *rec.Message // the stored one is part of the answer
+	req, err := b.request(ctx, tenant, &m, sc)
+	if err != nil {
+		return err
 	}
 	for _, name := range b.router.GroupIntents(tenant, w.Group) {
-		m, err := b.router.Explain(ctx, &router.Request{Tenant: tenant, Message: rec.Message, Vectors: vs,
-			GroupTopics: func(t string) []string { return b.flow.TopicGroups(tenant, t) }}, name)
+		m, err := b.router.Explain(ctx, req, name)
 		if err != nil {
-			return later, err
+			return err
 		}
 		if w.Match == nil || m.Probability > w.Match.Probability {
 			w.Match, w.Reason = &m, m.Reason
 		}
 	}
-	return later, nil
+	later := rec.Decision.RegistryVersion != b.router.Version(tenant)
+	would := w.Reason.Delivers()
+	switch {
+	case would && later:
+		w.Reason = semabus.MissNotRegistered
+	case would: // the same registry, asked without the loop guard
+		w.Reason = semabus.MissLoop
+	}
+	w.Text, w.Fix = sentence(w)
+	switch {
+	case would && later:
+		w.Text = fmt.Sprintf("Not delivered: when it was decided, intent %s was not what it is now; today it would match.", w.Match.Intent)
+		w.Fix = "publish it again"
+	case later:
+		w.Text += fmt.Sprintf(" (Weighed today, at another registry version than the decision's %d.)", rec.Decision.RegistryVersion)
+	}
+	return nil
 }
 
 // summary is the answer about all groups.
@@ -102,6 +126,8 @@ func summary(rec *broker.Record) string {
 		return "The message is stored and waits for its decision."
 	case len(d.Matches) > 0:
 		return fmt.Sprintf("Delivered to %s.", strings.Join(d.Groups(), ", "))
+	case d.Outcome == semabus.OutcomeLoop:
+		return "Parked in the dead letters: its chain of causes is too long or has spent its budget."
 	case len(d.Near) > 0:
 		n := d.Near[0]
 		return fmt.Sprintf("Matched no group (%s). Nearest: %s at probability %.2f, threshold %.2f.", d.Outcome, n.Intent, n.Probability, n.Threshold)
@@ -110,7 +136,7 @@ func summary(rec *broker.Record) string {
 }
 
 // sentence says a reason in words, and what to change.
-func sentence(w *WhyAnswer, later bool) (text, fix string) {
+func sentence(w *WhyAnswer) (text, fix string) {
 	m := w.Match
 	if m == nil {
 		m = &semabus.Match{}
@@ -147,9 +173,6 @@ func sentence(w *WhyAnswer, later bool) (text, fix string) {
 		text, fix = fmt.Sprintf("Not delivered: nothing of the message resembles intent %s.", m.Intent), "give the message a text, or the intent an example like it"
 	default:
 		text, fix = fmt.Sprintf("Not delivered: nothing was registered for group %s.", w.Group), "register an intent for the group"
-	}
-	if later {
-		text += fmt.Sprintf(" (Weighed today, at another registry version than the decision's %d.)", w.Decision.RegistryVersion)
 	}
 	return text, fix
 }

@@ -40,6 +40,9 @@ var (
 	embedders = map[string]func(opening) (embeddriver.Driver, error){
 		"local": func(opening) (embeddriver.Driver, error) { return localembed.New(), nil },
 	}
+	blobStores = map[string]struct{}{ // named by the configuration already; no method of the contract that uses one is built
+		"local": {},
+	}
 	indexes = map[string]func(opening) (indexdriver.Driver, error){
 		"local": func(opening) (indexdriver.Driver, error) { return localindex.New(), nil },
 	}

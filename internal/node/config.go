@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -92,19 +93,24 @@ func (c *Config) Validate() error {
 	if c.Data == "" {
 		bad("data", "", "a folder", "name the data folder")
 	}
-	addresses := map[string]string{"listen": c.Listen}
-	if c.HTTP != "" {
-		addresses["http"] = c.HTTP
-	}
-	for field, a := range addresses {
-		if _, port, err := net.SplitHostPort(a); err != nil || !validPort(port) {
-			bad(field, a, "host:port, port 0–65535", "write it like 127.0.0.1:7420")
+	for _, a := range [...]struct{ field, value string }{{"listen", c.Listen}, {"http", c.HTTP}} {
+		if a.field == "http" && a.value == "" {
+			continue
+		}
+		if _, port, err := net.SplitHostPort(a.value); err != nil || !validPort(port) {
+			bad(a.field, a.value, "host:port, port 0–65535", "write it like 127.0.0.1:7420")
 		}
 	}
-	for field, u := range map[string]string{"broker": c.Broker, "index": c.Index, "embed": c.Embed, "blobs": c.Blobs} {
-		if p, err := url.Parse(u); err != nil || p.Scheme == "" {
-			bad(field, u, "a URL", "write local: for the embedded default")
+	for _, u := range [...]struct{ field, value string }{{"broker", c.Broker}, {"index", c.Index}, {"embed", c.Embed}, {"blobs", c.Blobs}} {
+		if p, err := url.Parse(u.value); err != nil || p.Scheme == "" {
+			bad(u.field, u.value, "a URL", "write local: for the embedded default")
 		}
+	}
+	if c.Log.Level != "" && !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		bad("log.level", c.Log.Level, "debug, info, warn, error", "choose one of them")
+	}
+	if c.Log.Format != "" && !slices.Contains([]string{"text", "json"}, c.Log.Format) {
+		bad("log.format", c.Log.Format, "text, json", "choose one of them")
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") || (c.TLS.ClientCA != "" && c.TLS.Cert == "") {
 		bad("tls", "", "cert and key together, clientCa only with them", "name both files")

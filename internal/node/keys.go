@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/api"
@@ -24,6 +27,9 @@ import (
 
 // keysFile is the credentials' file in the data folder. It holds hashes, never secrets.
 const keysFile = "keys.json"
+
+// maxSubject bounds a certificate's subject, bytes.
+const maxSubject = 1024
 
 // keyPrefix begins every API key, so that scanners for leaked secrets know one.
 const keyPrefix = "sbk"
@@ -34,10 +40,10 @@ type Keys struct {
 	path  string
 	clock semabus.Clock
 
-	mu    sync.Mutex
-	stamp time.Time // modification time of what is loaded
-	size  int64
-	byID  map[string]*key
+	mu     sync.Mutex
+	loaded fs.FileInfo // of what is loaded; nil = there was no file
+	byID   map[string]*key
+	closed bool // there were keys once: nobody is admitted without one any more, even if the file is gone
 }
 
 // key is one credential as stored.
@@ -65,13 +71,14 @@ func OpenKeys(dir string, clock semabus.Clock) (*Keys, error) {
 func (k *Keys) reload() error {
 	st, err := os.Stat(k.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		k.byID, k.stamp, k.size = map[string]*key{}, time.Time{}, 0
+		k.byID, k.loaded = map[string]*key{}, nil
 		return nil
 	}
 	if err != nil {
 		return k.damaged(err)
 	}
-	if st.ModTime().Equal(k.stamp) && st.Size() == k.size {
+	// Each change is a new file, so that two in one tick of the file system's clock are told apart by identity.
+	if k.loaded != nil && os.SameFile(st, k.loaded) && st.ModTime().Equal(k.loaded.ModTime()) && st.Size() == k.loaded.Size() {
 		return nil
 	}
 	raw, err := os.ReadFile(k.path)
@@ -84,15 +91,19 @@ func (k *Keys) reload() error {
 	}
 	byID := make(map[string]*key, len(list))
 	for _, e := range list {
+		if e == nil || e.ID == "" {
+			return k.damaged(errors.New("an entry without id"))
+		}
 		byID[e.ID] = e
 	}
-	k.byID, k.stamp, k.size = byID, st.ModTime(), st.Size()
+	k.byID, k.loaded = byID, st
+	k.closed = k.closed || len(byID) > 0
 	return nil
 }
 
 func (k *Keys) damaged(err error) error {
 	return &semabus.Error{Code: semabus.CodeDataLoss, Reason: semabus.ReasonDataDamaged, Op: "node.Keys", Field: k.path,
-		Fix: "restore the file from a backup, or delete it and create new keys", Err: err}
+		Fix: "restore the file from a backup, or stop the node, delete the file and create new keys", Err: err}
 }
 
 // Empty reports whether no key was ever created: the node then serves tenant "default" on loopback without credentials.
@@ -107,11 +118,11 @@ func (k *Keys) Empty() bool {
 func (k *Keys) Authenticate(_ context.Context, bearer, subject string) (semabus.Principal, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.reload(); err != nil {
-		return semabus.Principal{}, err
+	if err := k.reload(); err != nil { // the path is not a caller's business
+		return semabus.Principal{}, fmt.Errorf("keys cannot be read: %s", err)
 	}
 	switch {
-	case len(k.byID) == 0:
+	case len(k.byID) == 0 && !k.closed:
 		return semabus.Principal{Tenant: semabus.DefaultTenant, Name: "local", Role: semabus.RoleAdmin, Set: "default"}, nil
 	case bearer != "":
 		if e := k.bySecret(bearer); e != nil {
@@ -177,8 +188,10 @@ func (k *Keys) Create(_ context.Context, tenant, name, set string, role semabus.
 // CreateSubject admits a client certificate by its subject (RFC 2253 form, "CN=agent-1,O=Example").
 func (k *Keys) CreateSubject(tenant, name, set string, role semabus.Role, subject string) (id string, err error) {
 	e := &key{Tenant: tenant, Name: name, Set: set, Role: role, Subject: subject}
-	err = k.add(e)
-	return e.ID, err
+	if err = k.add(e); err != nil {
+		return "", err
+	}
+	return e.ID, nil
 }
 
 func random(n int) string {
@@ -192,6 +205,12 @@ func (k *Keys) add(e *key) error {
 		return err
 	}
 	return k.change(func() error {
+		for _, o := range k.byID {
+			if e.Subject != "" && o.Subject == e.Subject && o.Revoked == nil {
+				return &semabus.Error{Code: semabus.CodeAlreadyExists, Reason: semabus.ReasonExists, Op: "node.Keys.Create", Field: "subject",
+					Value: semabus.Shorten(e.Subject), Fix: "revoke key " + o.ID + " first"}
+			}
+		}
 		e.ID = random(5)
 		if e.Name == "" {
 			e.Name = string(e.Role) + "-" + e.ID
@@ -211,9 +230,12 @@ func (e *key) check() error {
 			Field: field, Value: semabus.Shorten(value), Limit: limit, Fix: "correct the field"}
 	}
 	for _, f := range [][2]string{{"tenant", e.Tenant}, {"name", e.Name}, {"set", e.Set}} {
-		if len(f[1]) > semabus.MaxIDBytes || strings.HasPrefix(f[1], "$") || strings.ToValidUTF8(f[1], "") != f[1] {
-			return bad(f[0], f[1], "up to 256 bytes of UTF-8, not beginning with $")
+		if len(f[1]) > semabus.MaxIDBytes || strings.HasPrefix(f[1], "$") || !utf8.ValidString(f[1]) || strings.ContainsFunc(f[1], unicode.IsControl) {
+			return bad(f[0], f[1], "up to 256 bytes of text, not beginning with $")
 		}
+	}
+	if e.Hash == "" && (e.Subject == "" || len(e.Subject) > maxSubject || !utf8.ValidString(e.Subject)) {
+		return bad("subject", e.Subject, "1–1024 bytes of text")
 	}
 	if e.Tenant == "" {
 		return bad("tenant", "", "1–256 bytes")
@@ -292,7 +314,7 @@ func (k *Keys) change(edit func() error) error {
 	if err := writeFile(k.path, raw); err != nil {
 		return k.damaged(err)
 	}
-	k.stamp = time.Time{} // read it back with its new stamp
+	k.loaded = nil // read it back
 	return k.reload()
 }
 

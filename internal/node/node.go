@@ -108,10 +108,10 @@ func (n *Node) checkBind() error {
 		}
 		return nil
 	}
-	for field, a := range map[string]string{"listen": n.config.Listen, "http": n.config.HTTP} {
-		if a != "" && !loopback(a) {
-			return &semabus.Error{Code: semabus.CodeFailedPrecondition, Reason: semabus.ReasonInsecureBind, Op: "node.Open", Field: field,
-				Value: a, Limit: "loopback while no key exists", Fix: "create a key with `semabus key create`, or pass --insecure"}
+	for _, a := range [...]struct{ field, value string }{{"listen", n.config.Listen}, {"http", n.config.HTTP}} {
+		if a.value != "" && !loopback(a.value) {
+			return &semabus.Error{Code: semabus.CodeFailedPrecondition, Reason: semabus.ReasonInsecureBind, Op: "node.Open", Field: a.field,
+				Value: a.value, Limit: "loopback while no key exists", Fix: "create a key with `semabus key create`, or pass --insecure"}
 		}
 	}
 	return nil
@@ -137,7 +137,8 @@ func (n *Node) openBus(ctx context.Context, o Options) error {
 	openBroker, err1 := choose("broker", c.Broker, brokers)
 	openEmbed, err2 := choose("embed", c.Embed, embedders)
 	openIndex, err3 := choose("index", c.Index, indexes)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	_, err4 := choose("blobs", c.Blobs, blobStores)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
 	engine, closer, err := openBroker(op)
@@ -145,7 +146,8 @@ func (n *Node) openBus(ctx context.Context, o Options) error {
 		return err
 	}
 	n.closers = append(n.closers, closer)
-	if n.broker, err = broker.New(engine, broker.Options{Clock: o.Clock, Logger: o.Logger, DedupWindow: c.Dedup.Window}); err != nil {
+	if n.broker, err = broker.New(engine, broker.Options{Clock: o.Clock, Logger: o.Logger, DedupWindow: c.Dedup.Window,
+		MaxMessageBytes: c.Limits.MessageBytes, Observer: observer{n.metrics}}); err != nil {
 		return err
 	}
 	model, err := openEmbed(op)
@@ -160,6 +162,7 @@ func (n *Node) openBus(ctx context.Context, o Options) error {
 	if n.router, err = router.New(router.Options{Embedder: embedder, Index: index, Clock: o.Clock, Logger: o.Logger}); err != nil {
 		return err
 	}
+	n.metrics.Watch(n.sources())
 	n.bus, err = bus.Open(ctx, bus.Options{Broker: n.broker, Embedder: embedder, Router: n.router, Flow: flow.New(o.Clock),
 		Clock: o.Clock, Logger: o.Logger, Metrics: n.metrics, Tracer: n.tracer,
 		Build: bus.Build{Version: o.Version, ClusterID: c.ClusterID, Broker: c.Broker, Index: c.Index, Embed: c.Embed, MaxBytes: c.Limits.MessageBytes}})
@@ -173,7 +176,7 @@ func (n *Node) openPorts() error {
 		return err
 	}
 	n.server, err = api.NewServer(api.Options{Bus: n.bus, Auth: n.keys, Keys: n.keys, Logger: n.log, Clock: n.clock, TLS: tlsConfig,
-		MaxMessageBytes: n.config.Limits.MessageBytes, MetricsHandler: n.metrics.Handler(), Pprof: n.config.Pprof})
+		Metrics: n.metrics, MaxMessageBytes: n.config.Limits.MessageBytes, MetricsHandler: n.metrics.Handler(), Pprof: n.config.Pprof})
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,8 @@ import (
 	semabus "github.com/semabus/semabus"
 )
 
-// loadTLS reads PEM files. With a client CA every client must show a certificate of it; its subject is its identity.
+// loadTLS reads PEM files. With a client CA a client may show a certificate of it, whose subject is then its identity; one
+// that does not verify ends the connection, and a client without one needs an API key.
 func loadTLS(cert, key, clientCA string) (*tls.Config, error) {
 	bad := func(field, value string, err error) error {
 		return &semabus.Error{Code: semabus.CodeInvalidArgument, Reason: semabus.ReasonInvalidValue, Op: "node.TLS", Field: field,

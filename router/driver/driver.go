@@ -10,11 +10,13 @@ import "context"
 // Driver is one index. It is safe for concurrent use; a Search never waits for an Update and sees each Update wholly or
 // not at all. It never retries.
 type Driver interface {
-	// Update puts and deletes entries of one partition atomically. Version is the registry version this makes true; an
-	// Update at or below the partition's version is ignored.
+	// Update puts and deletes entries of one partition atomically; an id both deleted and put is put, an unknown one to delete
+	// is no error. Version is the registry version this makes true; an Update at or below the partition's version is ignored.
+	// Slices belong to the caller again when it returns. After an error nothing has changed.
 	Update(ctx context.Context, p Partition, version uint64, puts []Entry, deletes []uint64) error
 	// Search returns, for each query, every entry with score ≥ MinScore, best first, cut at Max (ties by id, smaller
-	// first). Scores are exact float32 dot products (rescored where the scan was approximate). hits reuses dst's capacity.
+	// first). Scores are exact float32 dot products, up to the order of additions (rescored where the scan was approximate).
+	// hits has one list a query, empty ones for an unknown partition, and reuses dst's capacity.
 	Search(ctx context.Context, p Partition, queries []Query, dst [][]Hit) (hits [][]Hit, err error)
 	// Drop forgets a partition. Unknown = nil.
 	Drop(ctx context.Context, p Partition) error
@@ -25,7 +27,8 @@ type Driver interface {
 // Partition names what is searched together.
 type Partition struct{ Tenant, Space string }
 
-// Entry is one indexed vector. All vectors of a partition have one length; another length is INVALID_ARGUMENT.
+// Entry is one indexed vector. All vectors of a partition have one length, queries too, until it is dropped; another length
+// is INVALID_ARGUMENT, and so is a component that is not a finite number.
 type Entry struct {
 	ID     uint64
 	Vector []float32
@@ -34,8 +37,8 @@ type Entry struct {
 // Query is one search.
 type Query struct {
 	Vector   []float32
-	MinScore float32
-	Max      int // ≥ 1
+	MinScore float32 // -Inf = every entry; NaN is INVALID_ARGUMENT
+	Max      int     // ≥ 1, otherwise INVALID_ARGUMENT
 }
 
 // Hit is one found entry.

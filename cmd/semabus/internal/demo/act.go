@@ -13,6 +13,7 @@ import (
 
 // actRouting publishes what the customers say and compares who worked on it with who should have.
 func (s *stage) actRouting(ctx context.Context) error {
+	s.claim(1, "What customers write in English or Chinese reaches the right agents: those who asked for it in plain words.")
 	var want []pair
 	started := make([]time.Time, len(s.desk))
 	for i := range s.desk {
@@ -46,15 +47,14 @@ func (s *stage) actRouting(ctx context.Context) error {
 	sum.Lost = s.summary.Lost
 	s.summary = sum
 	share := float64(sum.Right) / float64(sum.Messages)
-	s.claim(1, "What customers write in English or Chinese reaches the right agents: those who asked for it in plain words.",
-		share >= shareGoal && len(lost) == 0,
-		fmt.Sprintf("%d of %d messages reached exactly the right agents (%.1f %%); %d reached a wrong one, %d missed one, "+
-			"%d were for nobody we have; p50 %.1f ms, p99 %.1f ms from publish to the agent",
-			sum.Right, sum.Messages, 100*share, sum.Wrong, sum.Missed, sum.Unmatched, sum.P50, sum.P99))
+	s.prove(share >= shareGoal && len(lost) == 0,
+		"%d of %d messages reached exactly the right agents (%.1f %%); %d reached a wrong one, %d missed one, "+
+			"%d reached nobody; p50 %.1f ms, p99 %.1f ms from publish to the agent",
+		sum.Right, sum.Messages, 100*share, sum.Wrong, sum.Missed, sum.Unmatched, sum.P50, sum.P99)
 	return nil
 }
 
-// show prints one verdict: as JSON, or for people when it is wrong or goes to an unusual number of agents.
+// show prints one verdict: as JSON, or for people with its number, which /why takes.
 func (s *stage) show(v *verdict) error {
 	if s.json != nil {
 		return s.json.Encode(v)
@@ -84,6 +84,7 @@ func list(groups []string) string {
 // actAgentKilled gives one agent of a group a slow job, kills it in the middle and waits for the other to finish it.
 func (s *stage) actAgentKilled(ctx context.Context) error {
 	const work = 1500 * time.Millisecond
+	s.claim(2, "An agent that dies in the middle of a job costs nothing: another takes the job over, its effect happens once.")
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	p, err := s.publish(ctx, &semabus.Message{
@@ -97,7 +98,7 @@ func (s *stage) actAgentKilled(ctx context.Context) error {
 		return err
 	}
 	pid := victim.proc.PID()
-	if err := s.crew.kill(victim.name); err != nil {
+	if _, err := s.crew.kill(victim.name); err != nil {
 		return err
 	}
 	killed := s.clock.Now()
@@ -105,18 +106,19 @@ func (s *stage) actAgentKilled(ctx context.Context) error {
 	s.summary.Lost += len(lost)
 	effects := s.ledger.of(pair{p.id, runnerUp})
 	held := len(effects) == 1 && effects[0].Agent != victim.name
-	proof := fmt.Sprintf("kill -9 of %s (pid %d) while it worked; the ledger shows %d effects", victim.name, pid, len(effects))
-	if held {
-		proof = fmt.Sprintf("kill -9 of %s (pid %d) while it worked; %s took over and was done %.1f s later; the ledger shows %d effect",
-			victim.name, pid, effects[0].Agent, s.clock.Now().Sub(killed).Seconds(), len(effects))
+	if !held {
+		s.prove(false, "kill -9 of %s (pid %d) while it worked; the ledger shows %d effects", victim.name, pid, len(effects))
+		return nil
 	}
-	s.claim(2, "An agent that dies in the middle of a job costs nothing: another takes the job over, its effect happens once.", held, proof)
+	s.prove(true, "kill -9 of %s (pid %d) while it worked; %s took over and was done %.1f s later; the ledger shows %d effect",
+		victim.name, pid, effects[0].Agent, s.clock.Now().Sub(killed).Seconds(), len(effects))
 	return nil
 }
 
 // actNodeKilled publishes while the node is killed and started again on the same data.
 func (s *stage) actNodeKilled(ctx context.Context) error {
 	const work = 20 * time.Millisecond // so that deliveries wait when the node dies
+	s.claim(3, "A node that dies loses nothing it acknowledged; publishers and agents go on by themselves.")
 	first, all := s.desk[:len(s.desk)/2], s.desk
 	var mine []pair
 	acked := 0
@@ -163,19 +165,19 @@ func (s *stage) actNodeKilled(ctx context.Context) error {
 	lost := s.ledger.await(done, mine)
 	s.summary.Lost += len(lost)
 	duplicated := s.ledger.duplicated()
-	s.claim(3, "A node that dies loses nothing it acknowledged; publishers and agents go on by themselves.",
-		len(lost) == 0 && duplicated == 0 && acked == len(all),
-		fmt.Sprintf("kill -9 of the node with %d acknowledged deliveries still open; ready again after %d ms; "+
+	s.prove(len(lost) == 0 && duplicated == 0 && acked == len(all),
+		"kill -9 of the node with %d acknowledged deliveries still open; ready again after %d ms; "+
 			"%d of %d messages acknowledged, %d of %d deliveries done, %d lost, %d effects duplicated",
-			open, back.Milliseconds(), acked, len(all), len(mine)-len(lost), len(mine), len(lost), duplicated))
+		open, back.Milliseconds(), acked, len(all), len(mine)-len(lost), len(mine), len(lost), duplicated)
 	return nil
 }
 
 // actWhy asks about one delivery and one non-delivery of act 1.
 func (s *stage) actWhy(ctx context.Context) error {
+	s.claim(4, "Every delivery and every non-delivery can be explained.")
 	i := slices.IndexFunc(s.sent[:len(s.desk)], func(p sent) bool { return len(p.receipt.Groups) > 0 })
 	if i < 0 {
-		s.claim(4, whyClaim, false, "no message was delivered")
+		s.prove(false, "no message was delivered")
 		return nil
 	}
 	p := &s.sent[i]
@@ -192,12 +194,10 @@ func (s *stage) actWhy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.claim(4, whyClaim, yes.Reason.Delivers() && !no.Reason.Delivers(),
-		fmt.Sprintf("“%s”\n        %s: %s\n        %s: %s", p.text, got, yes.Text, other, no.Text))
+	s.prove(yes.Reason.Delivers() && !no.Reason.Delivers(),
+		"“%s”\n        %s: %s\n        %s: %s", p.text, got, yes.Text, other, no.Text)
 	return nil
 }
-
-const whyClaim = "Every delivery and every non-delivery can be explained."
 
 // bystander is a group of the desk that did not get the message.
 func (s *stage) bystander(p *sent) (string, error) {

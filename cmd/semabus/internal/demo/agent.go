@@ -10,6 +10,7 @@ import (
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/client"
+	"github.com/semabus/semabus/cmd/semabus/internal/wait"
 	"github.com/semabus/semabus/examples/helpdesk"
 )
 
@@ -93,15 +94,10 @@ func (o *agentOptions) work(ctx context.Context, header string) error {
 	if err != nil {
 		return err
 	}
-	over := make(chan struct{})
-	stop := o.clock.AfterFunc(d, func() { close(over) })
-	defer stop()
-	select {
-	case <-over:
-		return nil
-	case <-ctx.Done():
+	if !wait.For(ctx, o.clock, d) {
 		return ctx.Err()
 	}
+	return nil
 }
 
 // finish settles the delivery together with the effect it had. The op id belongs to the job and not to the attempt:

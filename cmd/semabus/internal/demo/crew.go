@@ -102,20 +102,34 @@ func (c *crew) awaitWorking(ctx context.Context, message string) (*agent, error)
 	}
 }
 
-// kill is kill -9 of one agent, which leaves the crew.
-func (c *crew) kill(name string) error {
+// kill is kill -9 of one agent, which leaves the crew; it returns the agent's group.
+func (c *crew) kill(name string) (group string, err error) {
 	c.mu.Lock()
 	a := c.agents[name]
 	delete(c.agents, name)
 	c.mu.Unlock()
 	if a == nil {
-		return &semabus.Error{
+		return "", &semabus.Error{
 			Code: semabus.CodeNotFound, Reason: semabus.ReasonNotFound, Field: "AGENT", Value: semabus.Shorten(name),
 			Fix: "name one of the running agents: " + fmt.Sprint(c.names()),
 		}
 	}
 	a.proc.Kill()
-	return nil
+	return a.group, nil
+}
+
+// members lists the running agents of a group, sorted.
+func (c *crew) members(group string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []string
+	for n, a := range c.agents {
+		if a.group == group {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // names lists the running agents, sorted.

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,7 +17,7 @@ import (
 
 const help = `  TEXT              publish it and see who hears it, and why
   /intent TEXT      hire an agent that wants to hear TEXT, in your words
-  /reject N         message N was not for the agents that got it: teach the router
+  /reject N [GROUP] message N was not for the agents that got it, or not for GROUP: teach the router
   /kill AGENT       kill -9 an agent process
   /why N [GROUP]    why message N reached GROUP, or did not
   /help, /quit
@@ -71,7 +72,7 @@ func (s *stage) answer(ctx context.Context, line string) error {
 	case command == "/reject":
 		return s.reject(ctx, rest)
 	case command == "/kill" && rest != "":
-		return s.crew.kill(rest)
+		return s.killTyped(rest)
 	case command == "/why":
 		return s.why(ctx, rest)
 	}
@@ -87,7 +88,7 @@ func (s *stage) say(ctx context.Context, text string) error {
 		return err
 	}
 	n := len(s.sent)
-	wait, cancel := context.WithTimeout(ctx, patience)
+	wait, cancel := context.WithTimeout(ctx, promptPatience)
 	defer cancel()
 	missing := s.ledger.await(wait, p.pairs())
 	_, last := s.ledger.groups(p.id)
@@ -95,11 +96,30 @@ func (s *stage) say(ctx context.Context, text string) error {
 	case len(p.receipt.Groups) == 0:
 		fmt.Fprintf(s.out, "  %d → nobody; it waits in %s\n", n, semabus.GroupUnmatched)
 	case len(missing) > 0:
-		fmt.Fprintf(s.out, "  %d → %s, but nobody of %v works on it yet\n", n, list(p.receipt.Groups), missing)
+		idle := make([]string, len(missing))
+		for i := range missing {
+			idle[i] = missing[i].group
+		}
+		fmt.Fprintf(s.out, "  %d → %s; it waits in the queue of %s, where nobody has taken it up yet\n", n, list(p.receipt.Groups), list(idle))
 	default:
 		fmt.Fprintf(s.out, "  %d → %s in %.1f ms\n", n, list(p.receipt.Groups), milliseconds(last.Sub(started)))
 	}
 	return s.why(ctx, strconv.Itoa(n))
+}
+
+// killTyped kills an agent and says who is left to do its work.
+func (s *stage) killTyped(name string) error {
+	group, err := s.crew.kill(name)
+	if err != nil {
+		return err
+	}
+	left := s.crew.members(group)
+	if len(left) == 0 {
+		fmt.Fprintf(s.out, "  %s is dead, and nobody else works for %s: its messages wait\n", name, group)
+		return nil
+	}
+	fmt.Fprintf(s.out, "  %s is dead; %s goes on\n", name, list(left))
+	return nil
 }
 
 // hireTyped starts an agent for an intent in the user's words.
@@ -131,13 +151,16 @@ func (s *stage) number(arg string) (*sent, error) {
 	return &s.sent[n-1], nil
 }
 
-// reject tells the router that the message was not for the groups that got it.
+// reject tells the router that the message was not for the groups that got it, or not for the one that is named.
 func (s *stage) reject(ctx context.Context, arg string) error {
-	p, err := s.number(arg)
+	p, groups, err := s.named(arg)
 	if err != nil {
 		return err
 	}
-	for _, g := range p.receipt.Groups {
+	if len(groups) == 0 {
+		fmt.Fprint(s.out, "  nobody got it\n")
+	}
+	for _, g := range groups {
 		if err := s.bus.Feedback(ctx, semabus.Feedback{MessageID: p.id, Group: g, Note: "rejected at the prompt"}); err != nil {
 			return err
 		}
@@ -146,16 +169,24 @@ func (s *stage) reject(ctx context.Context, arg string) error {
 	return s.settled(ctx)
 }
 
-// why explains a message for one group, or for those that got it and the desk's group that came nearest.
-func (s *stage) why(ctx context.Context, arg string) error {
+// named reads "N [GROUP]": the message, and the group or else all that got it.
+func (s *stage) named(arg string) (*sent, []string, error) {
 	number, group, _ := strings.Cut(arg, " ")
 	p, err := s.number(number)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	groups := slices.Clone(p.receipt.Groups)
 	if group = strings.TrimSpace(group); group != "" {
-		groups = []string{group}
+		return p, []string{group}, nil
+	}
+	return p, slices.Clone(p.receipt.Groups), nil
+}
+
+// why explains a message for one group, or for all that got it; where nobody did, it names the nearest.
+func (s *stage) why(ctx context.Context, arg string) error {
+	p, groups, err := s.named(arg)
+	if err != nil {
+		return err
 	}
 	if len(groups) == 0 {
 		groups = []string{""}
@@ -165,7 +196,7 @@ func (s *stage) why(ctx context.Context, arg string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "  %s: %s\n", g, a.Text)
+		fmt.Fprintf(s.out, "  %s: %s\n", cmp.Or(g, "nobody"), a.Text)
 	}
 	return nil
 }

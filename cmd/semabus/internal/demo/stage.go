@@ -13,15 +13,19 @@ import (
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/client"
 	"github.com/semabus/semabus/cmd/semabus/internal/child"
+	"github.com/semabus/semabus/cmd/semabus/internal/wait"
 	"github.com/semabus/semabus/examples/helpdesk"
 )
 
 const (
-	patience  = 20 * time.Second // for one claim to come true; beyond it the claim fails
-	startUp   = 30 * time.Second // for all agents to be ready
-	workKey   = "demo-work"      // header: how long an agent works on the message, a Go duration
-	runnerUp  = "refunds"        // the group with two agents, for act 2
-	shareGoal = 0.95             // of messages that must reach exactly the right agents
+	patience = 20 * time.Second // for one claim to come true; beyond it the claim fails
+	startUp  = 30 * time.Second // for all agents to be ready
+
+	promptPatience = 3 * time.Second // for the effects of a typed line; beyond it the line is said to wait
+
+	workKey   = "demo-work" // header: how long an agent works on the message, a Go duration
+	runnerUp  = "refunds"   // the group with two agents, for act 2
+	shareGoal = 0.95        // of messages that must reach exactly the right agents
 )
 
 // stage is the running demo: a node, its agents, and what they did.
@@ -37,6 +41,7 @@ type stage struct {
 	desk    []helpdesk.Message
 	sent    []sent // every message published, in order; /why N counts from 1
 	summary Summary
+	act     int      // being played
 	failed  []string // claims that did not hold
 	typed   int      // agents hired at the prompt
 }
@@ -144,6 +149,16 @@ func (s *stage) assemble(ctx context.Context) error {
 	return s.settled(wait)
 }
 
+// settled waits until the router has taken in every change of the intents.
+func (s *stage) settled(ctx context.Context) error { return wait.Refits(ctx, s.clock, s.bus) }
+
+// readLedger collects effects from the ledger group, like any subscriber, until ctx ends.
+func (s *stage) readLedger(ctx context.Context) error {
+	return s.bus.Subscribe(ctx, ledgerGroup, func(_ context.Context, d *semabus.Delivery) (semabus.Settlement, error) {
+		return semabus.Settlement{}, s.ledger.record(d.Message)
+	}, client.SubscribeOptions{Concurrency: 16, Member: "demo"})
+}
+
 // publish sends one message under an id of our own and remembers it.
 func (s *stage) publish(ctx context.Context, m *semabus.Message) (*sent, error) {
 	r, err := s.bus.Publish(ctx, m)
@@ -154,14 +169,20 @@ func (s *stage) publish(ctx context.Context, m *semabus.Message) (*sent, error) 
 	return &s.sent[len(s.sent)-1], nil
 }
 
-// claim prints one act's line of claim and line of proof.
-func (s *stage) claim(n int, claim string, held bool, proof string) {
+// claim prints an act's line of claim, before it is played.
+func (s *stage) claim(n int, claim string) {
+	s.act = n
+	fmt.Fprintf(s.out, "\nact %d   %s\n", n, claim)
+}
+
+// prove prints the act's line of proof.
+func (s *stage) prove(held bool, format string, args ...any) {
 	mark := "✓"
 	if !held {
 		mark = "✗"
-		s.failed = append(s.failed, fmt.Sprintf("act %d", n))
+		s.failed = append(s.failed, fmt.Sprintf("act %d", s.act))
 	}
-	fmt.Fprintf(s.out, "\nact %d   %s\n      %s %s\n", n, claim, mark, proof)
+	fmt.Fprintf(s.out, "      %s %s\n", mark, fmt.Sprintf(format, args...))
 }
 
 // conclude prints the summary.

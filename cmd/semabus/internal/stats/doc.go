@@ -1,0 +1,2 @@
+// Package stats is `semabus stats`: one look at a node, who asks, and what waits.
+package stats

@@ -1,0 +1,5 @@
+//go:build race
+
+package localindex_test
+
+const raceEnabled = true
