@@ -29,7 +29,15 @@ type committer struct {
 	leading bool
 }
 
-var requests = sync.Pool{New: func() any { return &request{wake: make(chan bool, 1)} }}
+// requests keeps those that are done, for the next call.
+var requests sync.Pool
+
+func newRequest() *request {
+	if r, ok := requests.Get().(*request); ok {
+		return r
+	}
+	return &request{wake: make(chan bool, 1)}
+}
 
 // Commit implements driver.Driver.
 func (b *Broker) Commit(ctx context.Context, batches []*driver.Batch) ([]driver.Result, error) {
@@ -39,7 +47,7 @@ func (b *Broker) Commit(ctx context.Context, batches []*driver.Batch) ([]driver.
 	if len(batches) == 0 {
 		return nil, nil
 	}
-	r := requests.Get().(*request)
+	r := newRequest()
 	r.batches, r.size = batches, 0
 	for i := range batches {
 		r.size += batchBytes(batches[i])
@@ -53,7 +61,8 @@ func (b *Broker) Commit(ctx context.Context, batches []*driver.Batch) ([]driver.
 
 // exclusive runs f while no group is under way; everything committed before is durable, or durable as promised.
 func (b *Broker) exclusive(f func() error) error {
-	r := &request{alone: f, wake: make(chan bool, 1)}
+	r := newRequest()
+	r.alone = f
 	b.enter(r)
 	return r.err
 }

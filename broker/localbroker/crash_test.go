@@ -151,7 +151,7 @@ func TestFailedSyncIsNeverRetried(t *testing.T) {
 	t.Parallel()
 	fs := newCrashFS()
 	b := open(t, fs)
-	defer b.Close() //nolint:errcheck // the engine is broken
+	defer b.Close()
 	w := newWork(t, 1)
 	if err := w.step(b); err != nil {
 		t.Fatal(err)
@@ -283,7 +283,7 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	fs := newCrashFS()
 	b := open(t, fs, tiny)
-	defer b.Close() //nolint:errcheck // the test's own end
+	defer b.Close()
 	w := newWork(t, 1)
 	fs.mu.Lock()
 	fs.full = true
@@ -317,7 +317,7 @@ func TestLowDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	b = open(t, fs, func(o *localbroker.Options) { o.MinFreeBytes = 1 << 50 })
-	defer b.Close() //nolint:errcheck // the test's own end
+	defer b.Close()
 	put.Messages[0].ID, put.Deliveries[0].MessageID = "n", "n"
 	if res := commit(t, b, put); semabus.ReasonOf(res.Failed) != semabus.ReasonDiskFull || semabus.CodeOf(res.Failed) != semabus.CodeResourceExhausted {
 		t.Fatalf("a nearly full disk is answered with %+v", res)
@@ -353,7 +353,7 @@ func TestCheckpointKeepsEverything(t *testing.T) {
 	fs.crash(0, nil)
 	_ = b.Close()
 	b = open(t, fs, tiny)
-	defer b.Close() //nolint:errcheck // the test's own end
+	defer b.Close()
 	if diff := cmp.Diff(before, everything(t, b, w)); diff != "" {
 		t.Fatalf("a restart from the checkpoint changed what can be seen:\n%s", diff)
 	}
@@ -392,7 +392,7 @@ func TestSegmentsAreDropped(t *testing.T) {
 	t.Parallel()
 	fs := newCrashFS()
 	b := open(t, fs, tiny, func(o *localbroker.Options) { o.KeepSettled = time.Nanosecond })
-	defer b.Close() //nolint:errcheck // the test's own end
+	defer b.Close()
 	for i := range 400 {
 		id := fmt.Sprint(i)
 		commit(t, b, &driver.Batch{Tenant: tenant, Messages: []driver.Message{{ID: id, Body: make([]byte, 900)}}, Deliveries: []driver.Enqueue{{MessageID: id, Group: "g"}}})
@@ -488,7 +488,7 @@ func TestRelaxed(t *testing.T) {
 	fs.crash(0.5, rand.New(rand.NewPCG(1, 6)))
 	_ = b.Close()
 	b = open(t, fs, relaxed)
-	defer b.Close() //nolint:errcheck // the test's own end
+	defer b.Close()
 	gone := 0
 	for i := 1; i <= w.n; i++ {
 		f, err := b.Find(t.Context(), &driver.Query{Tenant: tenant, Message: fmt.Sprint("m", i)})
@@ -507,7 +507,7 @@ func TestRelaxed(t *testing.T) {
 func TestDedupFull(t *testing.T) {
 	t.Parallel()
 	b := open(t, newCrashFS(), func(o *localbroker.Options) { o.DedupMax = 10 })
-	defer b.Close() //nolint:errcheck // the test's own end
+	defer b.Close()
 	mark := func(i int) driver.Result {
 		return commit(t, b, &driver.Batch{Tenant: tenant, Marks: []driver.Mark{{Key: fmt.Sprint(i)}}})
 	}

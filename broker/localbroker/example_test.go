@@ -15,12 +15,12 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(dir)
 	b, err := localbroker.Open(localbroker.Options{Dir: dir})
 	if err != nil {
 		panic(err)
 	}
-	defer b.Close() //nolint:errcheck // the example's own end
+	defer b.Close()
 	ctx := context.Background()
 
 	// A message and its delivery become true together, and are on disk when Commit returns.

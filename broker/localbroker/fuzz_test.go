@@ -18,7 +18,7 @@ func sample(f *testing.F) (segment, checkpoint []byte) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	defer b.Close() //nolint:errcheck // the seed is taken
+	defer b.Close()
 	batch := &driver.Batch{
 		Tenant: tenant, Marks: []driver.Mark{{Key: "k", Hash: 1}}, Producer: &driver.Producer{ID: "p", Seq: 1}, Value: []byte("v"),
 		Messages:   []driver.Message{{ID: "m", Body: []byte("body"), Decision: []byte("d")}},
