@@ -127,7 +127,11 @@ func (b *Broker) Counter(ctx context.Context, tenant, key string) (int64, error)
 	return found.Counter, nil
 }
 
-// Stats returns the depth of the named groups, or of all groups of the tenant, and the engine's gauges.
+// maxCounted bounds the dead letters that one Stats counts by group; the numbers stop there.
+const maxCounted = 100_000
+
+// Stats returns the depth of the named groups, or of all groups of the tenant, with the dead letters of each, and the
+// engine's gauges. Counting dead letters reads them: see [Broker.Depth] for the hot path.
 func (b *Broker) Stats(ctx context.Context, tenant string, groups []string) (*driver.Stats, error) {
 	var f faults
 	f.id("tenant", tenant, true)
@@ -137,7 +141,62 @@ func (b *Broker) Stats(ctx context.Context, tenant string, groups []string) (*dr
 	if err := f.err("broker.Stats"); err != nil {
 		return nil, err
 	}
-	return b.d.Stats(ctx, tenant, groups)
+	st, err := b.d.Stats(ctx, tenant, groups)
+	if err != nil || len(groups) == 1 && groups[0] == semabus.GroupUnmatched {
+		return st, err
+	}
+	dead, err := b.deadLetters(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	for i := range st.Groups {
+		g := &st.Groups[i]
+		g.DeadLetters = dead[g.Group]
+		delete(dead, g.Group)
+	}
+	if len(groups) == 0 { // a group may have nothing left but its dead letters
+		for name, n := range dead {
+			st.Groups = append(st.Groups, semabus.GroupStats{Group: name, DeadLetters: n})
+		}
+	}
+	return st, nil
+}
+
+// deadLetters counts what waits in the dead-letter queue by the group that gave up.
+func (b *Broker) deadLetters(ctx context.Context, tenant string) (map[string]int64, error) {
+	counts := map[string]int64{}
+	q := &driver.Query{Tenant: tenant, Group: semabus.GroupDeadLetter, Max: 1000}
+	for total := 0; total < maxCounted; {
+		found, err := b.d.Find(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for i := range found.Deliveries {
+			if dl, err := DecodeDeadLetter(found.Deliveries[i].Info); err == nil && dl.Group != "" {
+				counts[dl.Group]++
+			}
+		}
+		total += len(found.Deliveries)
+		if q.After = found.Next; len(q.After) == 0 {
+			break
+		}
+	}
+	return counts, nil
+}
+
+// Depth is the number of deliveries of a group that wait or are worked on.
+func (b *Broker) Depth(ctx context.Context, tenant, group string) (int64, error) {
+	st, err := b.d.Stats(ctx, tenant, []string{group})
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	for _, g := range st.Groups {
+		if g.Group == group {
+			n += g.Ready + g.Delayed + g.Leased
+		}
+	}
+	return n, nil
 }
 
 // record decodes a found message.

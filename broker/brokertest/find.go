@@ -56,7 +56,7 @@ func findGroup(r *rig) {
 	r.one("g")
 	var got []string
 	q := driver.Query{Group: "g", Max: 3}
-	for pages := 0; pages < 2*n; pages++ {
+	for range 2 * n {
 		f := r.find(q)
 		if len(f.Deliveries) > 3 {
 			r.t.Fatalf("a page of 3 has %d", len(f.Deliveries))

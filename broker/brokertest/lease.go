@@ -85,7 +85,7 @@ func leaseWaits(r *rig) {
 			q.Wait = patience
 			got, err := r.d.Lease(r.ctx(), q)
 			if err != nil || len(got) != 1 {
-				return fmt.Errorf("Lease returned %v, %w", got, err)
+				return fmt.Errorf("lease returned %v, %w", got, err)
 			}
 			return nil
 		})
@@ -107,7 +107,7 @@ func waitCancelled(r *rig) {
 		q.Wait = far
 		got, err := r.d.Lease(ctx, q)
 		if len(got) != 0 || err != nil && !cancelled(err) {
-			return fmt.Errorf("Lease returned %v, %w", got, err)
+			return fmt.Errorf("lease returned %v, %w", got, err)
 		}
 		return nil
 	})

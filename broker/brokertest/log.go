@@ -88,7 +88,7 @@ func readWaits(r *rig) {
 	g.Go(func() error {
 		got, err := r.d.Read(r.ctx(), &driver.ReadRequest{Tenant: tenant, Log: "l", Max: 5, Wait: patience})
 		if err != nil || len(got) == 0 || string(got[0].Data) != "e" {
-			return fmt.Errorf("Read returned %v, %w", got, err)
+			return fmt.Errorf("read returned %v, %w", got, err)
 		}
 		return nil
 	})
@@ -131,7 +131,7 @@ func namesByPrefix(r *rig) {
 	list := func(owner, prefix string) []string {
 		var out []string
 		q := driver.Query{Tenant: owner, Logs: true, Prefix: prefix, Max: 2}
-		for pages := 0; pages < 20; pages++ {
+		for range 20 {
 			f := r.find(q)
 			for _, l := range f.Logs {
 				out = append(out, l.Tenant+" "+l.Log)

@@ -28,8 +28,8 @@ func (r *rig) queue(id, group string, priority uint8, session string) {
 	r.apply(b)
 }
 
-func ordered(group string, max int) *driver.LeaseRequest {
-	q := request(group, max)
+func ordered(group string, most int) *driver.LeaseRequest {
+	q := request(group, most)
 	q.SessionOrder = true
 	return q
 }

@@ -84,8 +84,8 @@ func (r *rig) refuse(b *driver.Batch, reason string) {
 }
 
 // request is a lease request of the group, without waiting.
-func request(group string, max int) *driver.LeaseRequest {
-	return &driver.LeaseRequest{Tenant: tenant, Group: group, Member: "member", Max: max, For: term}
+func request(group string, most int) *driver.LeaseRequest {
+	return &driver.LeaseRequest{Tenant: tenant, Group: group, Member: "member", Max: most, For: term}
 }
 
 func (r *rig) lease(q *driver.LeaseRequest) []driver.Leased {

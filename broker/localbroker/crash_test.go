@@ -261,7 +261,7 @@ func TestFlippedBits(t *testing.T) {
 	for at := 0; at < end+64; at += 5 {
 		segment.data = slices.Clone(whole)
 		segment.data[at] ^= 1 << (at % 8)
-		b, err := localbroker.Open(localbroker.Options{Dir: "data", FS: fs})
+		b, err := localbroker.Open(localbroker.Options{Dir: "data", FS: fs.begin()})
 		if err != nil {
 			if semabus.ReasonOf(err) != semabus.ReasonDataDamaged {
 				t.Fatalf("flip at %d: %v, want DATA_DAMAGED", at, err)
@@ -405,7 +405,7 @@ func TestSegmentsAreDropped(t *testing.T) {
 	if err := localbroker.Checkpoint(b); err != nil {
 		t.Fatal(err)
 	}
-	names, _ := fs.ReadDir("data")
+	names, _ := fs.begin().ReadDir("data")
 	if len(names) > 6 {
 		t.Errorf("nothing is alive and the folder holds %v", names)
 	}
@@ -421,7 +421,7 @@ func TestRefusedFolders(t *testing.T) {
 	b := open(t, fs)
 	refused := func(want string, change func(*localbroker.Options)) {
 		t.Helper()
-		o := localbroker.Options{Dir: "data", FS: fs}
+		o := localbroker.Options{Dir: "data", FS: fs.begin()}
 		change(&o)
 		if other, err := localbroker.Open(o); semabus.ReasonOf(err) != want {
 			t.Errorf("open answers %v, want %s", err, want)

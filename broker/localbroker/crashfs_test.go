@@ -20,7 +20,7 @@ type crashFS struct {
 	mu     sync.Mutex
 	now    map[string]*inode // the folder as the process sees it
 	synced map[string]*inode // the folder as the disk has it
-	locks  map[string]*crashLock
+	locks  map[string]bool
 	life   int // rises with every crash: files of an earlier life are dead
 
 	changes int   // writes, syncs, renames, removals and creations so far
@@ -37,10 +37,8 @@ type inode struct {
 
 type extent struct{ from, to int }
 
-type crashLock struct{ life int }
-
 func newCrashFS() *crashFS {
-	return &crashFS{now: map[string]*inode{}, synced: map[string]*inode{}, locks: map[string]*crashLock{}}
+	return &crashFS{now: map[string]*inode{}, synced: map[string]*inode{}, locks: map[string]bool{}}
 }
 
 // crash cuts the power. Of what was not synced each sector survives with the given probability.
@@ -70,7 +68,7 @@ func (fs *crashFS) crash(survives float64, rnd *rand.Rand) {
 	for name, n := range fs.now {
 		fs.synced[name] = n
 	}
-	fs.locks = map[string]*crashLock{}
+	fs.locks = map[string]bool{}
 	fs.failAt, fs.full = 0, false
 }
 
@@ -79,7 +77,7 @@ func (fs *crashFS) kill() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.life++
-	fs.locks = map[string]*crashLock{}
+	fs.locks = map[string]bool{}
 	fs.failAt, fs.full = 0, false
 }
 
@@ -99,11 +97,35 @@ func (fs *crashFS) change() error {
 	return nil
 }
 
-func (fs *crashFS) MkdirAll(string) error { return nil }
+// process is the file system as one process sees it: nothing works for it after the crash or kill that ended it.
+type process struct {
+	*crashFS
+	life int
+}
 
-func (fs *crashFS) OpenFile(name string, flag int) (localbroker.File, error) {
+// begin is the view of a new process.
+func (fs *crashFS) begin() *process {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	return &process{fs, fs.life}
+}
+
+// dead is why nothing works any more; fs.mu is held.
+func (fs *process) dead() error {
+	if fs.life != fs.crashFS.life {
+		return errDead
+	}
+	return nil
+}
+
+func (fs *process) MkdirAll(string) error { return nil }
+
+func (fs *process) OpenFile(name string, flag int) (localbroker.File, error) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if err := fs.dead(); err != nil {
+		return nil, err
+	}
 	n := fs.now[name]
 	switch {
 	case n != nil && flag&os.O_EXCL != 0:
@@ -117,12 +139,15 @@ func (fs *crashFS) OpenFile(name string, flag int) (localbroker.File, error) {
 		n = &inode{}
 		fs.now[name] = n
 	}
-	return &crashFile{fs: fs, inode: n, life: fs.life}, nil
+	return &crashFile{fs: fs, inode: n}, nil
 }
 
-func (fs *crashFS) Rename(from, to string) error {
+func (fs *process) Rename(from, to string) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	if err := fs.dead(); err != nil {
+		return err
+	}
 	if err := fs.change(); err != nil {
 		return err
 	}
@@ -134,9 +159,12 @@ func (fs *crashFS) Rename(from, to string) error {
 	return nil
 }
 
-func (fs *crashFS) Remove(name string) error {
+func (fs *process) Remove(name string) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	if err := fs.dead(); err != nil {
+		return err
+	}
 	if fs.now[name] == nil {
 		return os.ErrNotExist
 	}
@@ -147,9 +175,12 @@ func (fs *crashFS) Remove(name string) error {
 	return nil
 }
 
-func (fs *crashFS) ReadDir(dir string) ([]string, error) {
+func (fs *process) ReadDir(dir string) ([]string, error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	if err := fs.dead(); err != nil {
+		return nil, err
+	}
 	var names []string
 	for name := range fs.now {
 		if filepath.Dir(name) == filepath.Clean(dir) {
@@ -160,9 +191,12 @@ func (fs *crashFS) ReadDir(dir string) ([]string, error) {
 	return names, nil
 }
 
-func (fs *crashFS) SyncDir(string) error {
+func (fs *process) SyncDir(string) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	if err := fs.dead(); err != nil {
+		return err
+	}
 	if err := fs.change(); err != nil {
 		return err
 	}
@@ -173,22 +207,27 @@ func (fs *crashFS) SyncDir(string) error {
 	return nil
 }
 
-func (fs *crashFS) Lock(name string) (io.Closer, error) {
+func (fs *process) Lock(name string) (io.Closer, error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if fs.locks[name] != nil {
+	if err := fs.dead(); err != nil {
+		return nil, err
+	}
+	if fs.locks[name] {
 		return nil, fmt.Errorf("%s: %w", name, localbroker.ErrLocked)
 	}
-	fs.locks[name] = &crashLock{fs.life}
+	fs.locks[name] = true
 	return closer(func() error {
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
-		delete(fs.locks, name)
+		if fs.dead() == nil {
+			delete(fs.locks, name)
+		}
 		return nil
 	}), nil
 }
 
-func (fs *crashFS) Space(string) (free, total uint64, err error) { return 1 << 40, 1 << 41, nil }
+func (fs *process) Space(string) (free, total uint64, err error) { return 1 << 40, 1 << 41, nil }
 
 type closer func() error
 
@@ -196,24 +235,16 @@ func (c closer) Close() error { return c() }
 
 // crashFile is one open file; it is dead after a crash.
 type crashFile struct {
-	fs    *crashFS
+	fs    *process
 	inode *inode
-	life  int
 }
 
 var errDead = errors.New("file of a process that was killed")
 
-func (f *crashFile) alive() error {
-	if f.life != f.fs.life {
-		return errDead
-	}
-	return nil
-}
-
 func (f *crashFile) ReadAt(p []byte, off int64) (int, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	if err := f.alive(); err != nil {
+	if err := f.fs.dead(); err != nil {
 		return 0, err
 	}
 	if off >= int64(len(f.inode.data)) {
@@ -229,7 +260,7 @@ func (f *crashFile) ReadAt(p []byte, off int64) (int, error) {
 func (f *crashFile) WriteAt(p []byte, off int64) (int, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	if err := f.alive(); err != nil {
+	if err := f.fs.dead(); err != nil {
 		return 0, err
 	}
 	n, from, end := f.inode, int(off), int(off)+len(p)
@@ -252,7 +283,7 @@ func (f *crashFile) WriteAt(p []byte, off int64) (int, error) {
 func (f *crashFile) Sync() error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	if err := f.alive(); err != nil {
+	if err := f.fs.dead(); err != nil {
 		return err
 	}
 	if err := f.fs.change(); err != nil {
@@ -272,7 +303,7 @@ func (f *crashFile) Sync() error {
 func (f *crashFile) Size() (int64, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	return int64(len(f.inode.data)), f.alive()
+	return int64(len(f.inode.data)), f.fs.dead()
 }
 
 func (f *crashFile) Close() error { return nil }

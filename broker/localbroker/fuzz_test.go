@@ -14,7 +14,7 @@ import (
 func sample(f *testing.F) (segment, checkpoint []byte) {
 	f.Helper()
 	fs := newCrashFS()
-	b, err := localbroker.Open(localbroker.Options{Dir: "data", FS: fs})
+	b, err := localbroker.Open(localbroker.Options{Dir: "data", FS: fs.begin()})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // open opens the folder "data" of a file system in memory.
 func open(t *testing.T, fs *crashFS, change ...func(*localbroker.Options)) *localbroker.Broker {
 	t.Helper()
-	o := localbroker.Options{Dir: "data", FS: fs, SegmentBytes: 1 << 20}
+	o := localbroker.Options{Dir: "data", FS: fs.begin(), SegmentBytes: 1 << 20}
 	for _, c := range change {
 		c(&o)
 	}
