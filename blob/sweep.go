@@ -8,6 +8,9 @@ import (
 	"github.com/semabus/semabus/blob/driver"
 )
 
+// sweepPage is the number of blobs a sweep looks at before it lists the next ones.
+const sweepPage = 100
+
 // Swept says what a Sweep did.
 type Swept struct {
 	Seen    int   // blobs looked at
@@ -33,7 +36,7 @@ func (s *Store) Sweep(ctx context.Context, tenant string, before time.Time, refe
 	}
 	var done Swept
 	for after := ""; ; {
-		page, err := s.d.List(ctx, tenant, after, MaxList)
+		page, err := s.d.List(ctx, tenant, after, sweepPage)
 		if err != nil {
 			return done, errDriver(op, err)
 		}
@@ -42,13 +45,14 @@ func (s *Store) Sweep(ctx context.Context, tenant string, before time.Time, refe
 		}
 		done.Seen += len(page)
 		after = page[len(page)-1].Hash
-		if err := s.sweepPage(ctx, op, tenant, before, page, referenced, &done); err != nil {
+		if err := s.mark(ctx, op, tenant, before, page, referenced, &done); err != nil {
 			return done, err
 		}
 	}
 }
 
-func (s *Store) sweepPage(ctx context.Context, op, tenant string, before time.Time, page []driver.Info,
+// mark asks for each old blob of a page whether it is referred to, and deletes those that are not.
+func (s *Store) mark(ctx context.Context, op, tenant string, before time.Time, page []driver.Info,
 	referenced func(ctx context.Context, hash string) (bool, error), done *Swept,
 ) error {
 	for _, b := range page {

@@ -24,8 +24,8 @@ type Driver interface {
 	Stat(ctx context.Context, tenant string, hashes []string) ([]Info, error)
 	// Touch sets the time of blobs to now, durably, and describes them as Stat does.
 	Touch(ctx context.Context, tenant string, hashes []string) ([]Info, error)
-	// List returns blobs of a tenant in hash order after a hash, at most max; "" is before the first.
-	List(ctx context.Context, tenant, after string, max int) ([]Info, error)
+	// List returns blobs of a tenant in hash order after a hash, at most limit; "" is before the first.
+	List(ctx context.Context, tenant, after string, limit int) ([]Info, error)
 	// Delete removes blobs whose last touch was earlier than before; unknown ones are ignored. A touch that comes first keeps
 	// the blob, one that comes later does not find it.
 	Delete(ctx context.Context, tenant string, before time.Time, hashes []string) (deleted int, err error)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	semabus "github.com/semabus/semabus"
@@ -65,8 +66,7 @@ func Open(o Options) (*Store, error) {
 	if err := s.fs.MkdirAll(filepath.Join(s.dir, tmpDir)); err != nil {
 		return nil, errDisk(err)
 	}
-	// The folder itself has to be durable too. A parent that may not be read was there before.
-	if err := s.fs.SyncDir(filepath.Dir(filepath.Clean(s.dir))); err != nil && !errors.Is(err, fs.ErrPermission) {
+	if err := s.syncParents(); err != nil {
 		return nil, errDisk(err)
 	}
 	lock, err := s.fs.Lock(filepath.Join(s.dir, lockFile))
@@ -81,6 +81,18 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.Join(errDisk(err), lock.Close())
 	}
 	return s, nil
+}
+
+// syncParents makes the folder itself durable, and whichever parents were made with it. A parent that may not be read, or
+// that cannot be synced, was there before.
+func (s *Store) syncParents() error {
+	for d := filepath.Clean(s.dir); d != filepath.Dir(d); {
+		d = filepath.Dir(d)
+		if err := s.fs.SyncDir(d); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EINVAL) {
+			return err
+		}
+	}
+	return nil
 }
 
 // clean removes temporary files: whoever wrote them is gone.

@@ -17,43 +17,13 @@ func vectorCases() []testCase {
 				}
 			}
 		}},
-		{"vectors/alone or among others", func(r *rig) {
-			list := texts()
-			for _, kind := range []driver.Kind{driver.Query, driver.Passage} {
-				batch := r.embed(kind, list...)
-				for i, text := range list {
-					r.same("alone", text, batch[i], r.embed(kind, text)[0])
-				}
-				reversed := make([]string, len(list))
-				for i := range list {
-					reversed[len(list)-1-i] = list[i]
-				}
-				back := r.embed(kind, reversed...)
-				for i, text := range list {
-					r.same("reversed", text, batch[i], back[len(list)-1-i])
-				}
-			}
-		}},
+		{"vectors/alone or among others", batching},
 		{"vectors/equal texts in one batch", func(r *rig) {
 			const text = "cancel my order"
 			out := r.embed(driver.Query, text, "something else", text)
 			r.same("repeated", text, out[0], out[2])
 		}},
-		{"vectors/a word more in common", func(r *rig) {
-			for _, c := range [][3]string{
-				{"I was charged twice for my order", "my order was charged twice", "the weather is nice in spring"},
-				{"please cancel my subscription", "cancel the subscription", "a recipe for tomato soup"},
-			} {
-				out := r.embed(driver.Query, c[:]...)
-				for j, tier := range r.tiers {
-					near := embed.Dot(out[0][j].Values, out[1][j].Values)
-					far := embed.Dot(out[0][j].Values, out[2][j].Values)
-					if near <= far {
-						r.t.Errorf("tier %q: %q is as far from %q (%v) as from %q (%v)", tier.Name, c[0], c[1], near, c[2], far)
-					}
-				}
-			}
-		}},
+		{"vectors/a word more in common", nearer},
 		{"vectors/kinds share a space", func(r *rig) {
 			for _, text := range []string{"where is my parcel", "I lost my card yesterday"} {
 				q, p := r.embed(driver.Query, text)[0], r.embed(driver.Passage, text)[0]
@@ -115,5 +85,41 @@ func reuse(r *rig) {
 			r.t.Errorf("tier %q: EmbedOne allocated where dst had room", again[j].Tier)
 		}
 		r.sameValues("through dst", text, j, again[j].Values, out[0][j].Values)
+	}
+}
+
+// batching compares a batch with its texts one by one, and with the batch reversed.
+func batching(r *rig) {
+	list := texts()
+	for _, kind := range []driver.Kind{driver.Query, driver.Passage} {
+		batch := r.embed(kind, list...)
+		for i, text := range list {
+			r.same("alone", text, batch[i], r.embed(kind, text)[0])
+		}
+		reversed := make([]string, len(list))
+		for i := range list {
+			reversed[len(list)-1-i] = list[i]
+		}
+		back := r.embed(kind, reversed...)
+		for i, text := range list {
+			r.same("reversed", text, batch[i], back[len(list)-1-i])
+		}
+	}
+}
+
+// nearer compares texts that share words with one that shares none.
+func nearer(r *rig) {
+	for _, c := range [][3]string{
+		{"I was charged twice for my order", "my order was charged twice", "the weather is nice in spring"},
+		{"please cancel my subscription", "cancel the subscription", "a recipe for tomato soup"},
+	} {
+		out := r.embed(driver.Query, c[:]...)
+		for j, tier := range r.tiers {
+			near := embed.Dot(out[0][j].Values, out[1][j].Values)
+			far := embed.Dot(out[0][j].Values, out[2][j].Values)
+			if near <= far {
+				r.t.Errorf("tier %q: %q is as far from %q (%v) as from %q (%v)", tier.Name, c[0], c[1], near, c[2], far)
+			}
+		}
 	}
 }
