@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 )

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/broker/driver"
@@ -130,8 +131,8 @@ func TestHashOfWhatWasSaid(t *testing.T) {
 func TestDelayIsFullJitter(t *testing.T) {
 	t.Parallel()
 	p := broker.RetryPolicy{Base: time.Second, Cap: time.Minute}
-	for attempt, most := range map[int]time.Duration{0: 1, 1: 1, 2: 2, 3: 4, 6: 32, 7: 60, 8: 60, 63: 60, 64: 60, 1000: 60} {
-		most *= time.Second
+	for attempt, seconds := range map[int]int{0: 1, 1: 1, 2: 2, 3: 4, 6: 32, 7: 60, 8: 60, 63: 60, 64: 60, 1000: 60} {
+		most := time.Duration(seconds) * time.Second
 		if got := p.Delay(attempt, 0); got != 0 {
 			t.Errorf("attempt %d: the least delay is %v", attempt, got)
 		}

@@ -16,7 +16,7 @@ var room = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 // and version; it is stored, so the encoding under it never changes for existing fields.
 func Fingerprint(m *semabus.Message) uint64 {
 	const keep = 64 << 10
-	p := room.Get().(*[]byte)
+	p := room.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
 	b := appendSaid((*p)[:0], m)
 	var sum [sha256.Size]byte
 	if len(m.Payload) <= keep {

@@ -79,18 +79,18 @@ func (b *Broker) Message(ctx context.Context, tenant, id string) (*Record, error
 }
 
 // Browse returns a page of the deliveries that wait or are leased in a group, each with its message, without leasing any.
-// next is the cursor of the following page, empty after the last. max 0 means 100.
-func (b *Broker) Browse(ctx context.Context, tenant, group string, after []byte, max int) (page []Record, next []byte, err error) {
+// next is the cursor of the following page, empty after the last. limit 0 means 100.
+func (b *Broker) Browse(ctx context.Context, tenant, group string, after []byte, limit int) (page []Record, next []byte, err error) {
 	var f faults
 	f.id("tenant", tenant, true)
 	f.id("group", group, true)
-	if max < 0 {
+	if limit < 0 {
 		f.add(semabus.ReasonInvalidValue, "max", "0 or more", "", "give a positive number")
 	}
 	if err := f.err("broker.Browse"); err != nil {
 		return nil, nil, err
 	}
-	found, err := b.d.Find(ctx, &driver.Query{Tenant: tenant, Group: group, After: after, Max: max})
+	found, err := b.d.Find(ctx, &driver.Query{Tenant: tenant, Group: group, After: after, Max: limit})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,10 +3,11 @@ package broker_test
 import (
 	"testing"
 
+	"go.uber.org/goleak"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/broker/localbroker"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

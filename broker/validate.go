@@ -103,7 +103,7 @@ func (f *faults) count(field string, n, limit int) bool {
 }
 
 func hasControl(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == 0x7f {
 			return true
 		} else if c >= utf8.RuneSelf {
@@ -218,7 +218,7 @@ func checkPart(f *faults, p *semabus.Part, field string) {
 }
 
 func isHash(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
 			return false
 		}

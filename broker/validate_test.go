@@ -13,7 +13,7 @@ import (
 
 // faults lists what was joined.
 func faults(err error) (out []*semabus.Error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			out = append(out, faults(e)...)
 		}

@@ -8,18 +8,33 @@ import (
 // FS is the file system as the engine uses it: the seam of the crash tests. Names are paths as given by Options.Dir and
 // path/filepath. Implementations are safe for concurrent use.
 type FS interface {
-	// MkdirAll makes the folder and its parents.
-	MkdirAll(dir string) error
+	Files
+	Folders
+	Volume
+}
+
+// Files are the operations on files.
+type Files interface {
 	// OpenFile opens for reading and writing; flag may hold os.O_CREATE and os.O_EXCL.
 	OpenFile(name string, flag int) (File, error)
 	// Rename replaces; it is durable after SyncDir.
 	Rename(from, to string) error
 	// Remove deletes a file.
 	Remove(name string) error
+}
+
+// Folders are the operations on folders.
+type Folders interface {
+	// MkdirAll makes the folder and its parents.
+	MkdirAll(dir string) error
 	// ReadDir lists the names of the files in a folder, sorted.
 	ReadDir(dir string) ([]string, error)
 	// SyncDir makes creations, renames and removals in the folder durable.
 	SyncDir(dir string) error
+}
+
+// Volume is what concerns the whole of it.
+type Volume interface {
 	// Lock takes the exclusive lock file or fails at once with an error that matches ErrLocked.
 	Lock(name string) (io.Closer, error)
 	// Space is the free and the total number of bytes of the file system that holds dir.
