@@ -1,8 +1,9 @@
 package api
 
 import (
-	"github.com/semabus/semabus/api/semabus/v1alpha"
 	"google.golang.org/grpc"
+
+	semabusv1alpha "github.com/semabus/semabus/api/semabus/v1alpha"
 )
 
 // registerAlpha registers what is agreed but not built, so that reflection shows it and each call is answered by name.

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	semabus "github.com/semabus/semabus"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
@@ -15,6 +13,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 )
 
 // Authenticator turns a credential into a principal: an API key ("" = none was sent), or the subject of a verified client
@@ -61,7 +62,11 @@ func permissions(g *grpc.Server) (map[string]semabusv1.Permission, error) {
 		if err != nil {
 			return nil, fmt.Errorf("api: service %s: %w", name, err)
 		}
-		methods := d.(protoreflect.ServiceDescriptor).Methods()
+		service, ok := d.(protoreflect.ServiceDescriptor)
+		if !ok {
+			return nil, fmt.Errorf("api: %s is no service", name)
+		}
+		methods := service.Methods()
 		for i := range methods.Len() {
 			m := methods.Get(i)
 			p, _ := proto.GetExtension(m.Options(), semabusv1.E_Permission).(semabusv1.Permission)

@@ -4,13 +4,14 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	semabus "github.com/semabus/semabus"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // the codec that is wrapped here
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	semabus "github.com/semabus/semabus"
 )
 
 // codec is gRPC's protobuf codec, except that a request that cannot be decoded does not end as gRPC's Internal: it is

@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
-	_ "github.com/semabus/semabus/api/semabus/v1alpha"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
+	_ "github.com/semabus/semabus/api/semabus/v1alpha"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite the table of docs/rfc/0001-contract.md")

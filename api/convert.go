@@ -4,10 +4,11 @@ import (
 	"strconv"
 	"time"
 
-	semabus "github.com/semabus/semabus"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 )
 
 // fields collects the faults of one conversion; the first is kept, values that cannot be wrong need no check.

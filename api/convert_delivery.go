@@ -3,10 +3,11 @@ package api
 import (
 	"strconv"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	semabus "github.com/semabus/semabus"
 	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"github.com/semabus/semabus/broker/driver"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // maxItems bounds the items of one request or frame.

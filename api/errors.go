@@ -5,13 +5,14 @@ import (
 	"errors"
 	"log/slog"
 
-	semabus "github.com/semabus/semabus"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 )
 
 // errorDomain is google.rpc.ErrorInfo.domain of everything the bus says.

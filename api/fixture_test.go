@@ -10,9 +10,6 @@ import (
 	"testing"
 	"time"
 
-	semabus "github.com/semabus/semabus"
-	"github.com/semabus/semabus/api"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -22,6 +19,10 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+
+	semabus "github.com/semabus/semabus"
+	"github.com/semabus/semabus/api"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -4,10 +4,11 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/proto"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/api"
 	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 // FuzzDecode: whatever arrives decodes or becomes a typed error; nothing panics, no invalid text comes through.

@@ -4,10 +4,11 @@ import (
 	"slices"
 	"testing"
 
-	semabus "github.com/semabus/semabus"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 )
 
 func register(t *testing.T, w *world, in *semabusv1.Intent) *semabusv1.IntentsRegisterResponse {

@@ -6,11 +6,12 @@ import (
 	"log/slog"
 	"runtime/debug"
 
-	semabus "github.com/semabus/semabus"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 )
 
 // unary wraps every unary call: decode check, credential, permission, panics, error translation, metrics.

@@ -8,10 +8,11 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	semabus "github.com/semabus/semabus"
 	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 	"github.com/semabus/semabus/internal/bus"
-	"google.golang.org/grpc"
 )
 
 type publishStream = grpc.BidiStreamingServer[semabusv1.PublishStreamRequest, semabusv1.PublishStreamResponse]

@@ -8,10 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	semabus "github.com/semabus/semabus"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
-	"github.com/semabus/semabus/internal/bus"
-	"github.com/semabus/semabus/internal/obs"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -20,6 +16,11 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/tap"
+
+	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
+	"github.com/semabus/semabus/internal/bus"
+	"github.com/semabus/semabus/internal/obs"
 )
 
 // Options are what a Server is made of. Bus and Auth are required.
@@ -120,7 +121,6 @@ func (s *Server) options(t *tls.Config) []grpc.ServerOption {
 		grpc.MaxSendMsgSize(2*s.maxMessage + 2*semabus.MaxFrameBytes),
 		grpc.InitialWindowSize(1 << 20),
 		grpc.InitialConnWindowSize(4 << 20),
-		grpc.SharedWriteBuffer(true),
 		grpc.WriteBufferSize(64 << 10),
 		grpc.ReadBufferSize(64 << 10),
 		grpc.MaxConcurrentStreams(100_000),

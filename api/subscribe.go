@@ -8,13 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	semabus "github.com/semabus/semabus"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
-	"github.com/semabus/semabus/internal/bus"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
+	"github.com/semabus/semabus/internal/bus"
 )
 
 type subscribeStream = grpc.BidiStreamingServer[semabusv1.SubscribeRequest, semabusv1.SubscribeResponse]
@@ -47,6 +48,7 @@ func (b *busService) Subscribe(stream subscribeStream) error {
 	defer b.s.onStop(leave)()
 	g.Go(b.s.guard(ctx, semabusv1.Bus_Subscribe_FullMethodName, func() error { return m.deliver(work) }))
 	err = m.receive(ctx, g, leave)
+	close(m.settles)
 	m.gone.Store(true)
 	leave()
 	if werr := g.Wait(); werr != nil && !errors.Is(werr, context.Canceled) {
@@ -57,10 +59,11 @@ func (b *busService) Subscribe(stream subscribeStream) error {
 
 // member is one stream's state.
 type member struct {
-	s      *Server
-	stream subscribeStream
-	sub    *bus.Subscription
-	slots  chan struct{} // settle frames in work
+	s       *Server
+	stream  subscribeStream
+	sub     *bus.Subscription
+	settles chan *semabusv1.SettleFrame // to a worker that is idle
+	workers int                         // started; the receive loop's
 
 	sending sync.Mutex // a stream has one writer at a time
 
@@ -132,7 +135,7 @@ func (b *busService) join(stream subscribeStream, hello *semabusv1.SubscribeHell
 	if err != nil {
 		return nil, err
 	}
-	m := &member{s: b.s, stream: stream, sub: sub, slots: make(chan struct{}, settlesInWork)}
+	m := &member{s: b.s, stream: stream, sub: sub, settles: make(chan *semabusv1.SettleFrame)}
 	m.credit.more = make(chan struct{}, 1)
 	m.credit.unlimited = hello.GetCredit().GetBytes() == 0
 	m.credit.add(hello.GetCredit())
@@ -182,23 +185,41 @@ func (m *member) receive(ctx context.Context, g *errgroup.Group, leave func()) e
 	}
 }
 
-// settle commits one frame as one batch beside the loop, a bounded number of frames at a time, and answers it.
+// settle commits one frame as one batch beside the loop and answers it. Up to settlesInWork frames are in work at a time, each
+// by a worker that lives as long as the stream, whose stack has grown to what a commit needs.
 func (m *member) settle(ctx context.Context, g *errgroup.Group, in *semabusv1.SettleFrame) error {
 	if n := len(in.GetSettlements()); n > maxItems {
 		return tooMany("settlements", n)
 	}
 	select {
-	case m.slots <- struct{}{}:
+	case m.settles <- in:
+		return nil
+	default:
+	}
+	if m.workers < settlesInWork {
+		m.workers++
+		g.Go(m.s.guard(ctx, semabusv1.Bus_Subscribe_FullMethodName, func() error { return m.work(ctx, in) }))
+		return nil
+	}
+	select {
+	case m.settles <- in:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	g.Go(m.s.guard(ctx, semabusv1.Bus_Subscribe_FullMethodName, func() error {
-		defer func() { <-m.slots }()
-		ctx := context.WithoutCancel(ctx) // a commit is short and must not be torn
+}
+
+// work settles frames, beginning with the given one, until the receive loop ends.
+func (m *member) work(ctx context.Context, in *semabusv1.SettleFrame) error {
+	ctx = context.WithoutCancel(ctx) // a commit is short and must not be torn
+	for in != nil {
 		out := &semabusv1.SettledFrame{Id: in.GetId(),
 			Results: m.s.settle(ctx, semabusv1.Bus_Subscribe_FullMethodName, "", in.GetSettlements(), m.sub.Settle)}
-		return m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Settled{Settled: out}})
-	}))
+		if err := m.send(&semabusv1.SubscribeResponse{Frame: &semabusv1.SubscribeResponse_Settled{Settled: out}}); err != nil {
+			return err
+		}
+		in = <-m.settles
+	}
 	return nil
 }
 

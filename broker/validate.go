@@ -276,7 +276,7 @@ func (b *Broker) check(c *Commit) error {
 			checkSettle(&f, &c.Settles[i], i)
 		}
 	}
-	b.checkAppends(&f, c.Appends)
+	checkAppends(&f, c.Appends)
 	b.checkConditions(&f, c)
 	return f.err("broker.Commit")
 }
@@ -301,7 +301,7 @@ func checkEntry(f *faults, e *Entry, at int) {
 	}
 }
 
-func (b *Broker) checkAppends(f *faults, as []driver.Append) {
+func checkAppends(f *faults, as []driver.Append) {
 	if !f.count("appends", len(as), MaxCommit) {
 		return
 	}
@@ -310,7 +310,7 @@ func (b *Broker) checkAppends(f *faults, as []driver.Append) {
 		f.id(field+".log", as[i].Log, true)
 		limit := semabus.MaxEventBytes
 		if strings.HasPrefix(as[i].Log, "$") { // the bus's own: an intent with all its examples is one event
-			limit = b.o.MaxMessageBytes
+			limit = semabus.MaxMessageBytes
 		}
 		if n := len(as[i].Data); n > limit {
 			f.add(semabus.ReasonTooLarge, field+".data", fmt.Sprintf("%d bytes", limit), fmt.Sprintf("%d bytes", n), "shorten it, or store it as a blob")

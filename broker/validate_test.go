@@ -137,7 +137,9 @@ func TestBadCommitsStoreNothing(t *testing.T) {
 		"event": {func(c *broker.Commit) {
 			c.Appends = []driver.Append{{Log: "l", Data: make([]byte, semabus.MaxEventBytes+1)}}
 		}, semabus.ReasonTooLarge, "appends[0].data"},
-		"own event":        {func(c *broker.Commit) { c.Appends = []driver.Append{{Log: "$l", Data: make([]byte, 64<<10+1)}} }, semabus.ReasonTooLarge, "appends[0].data"},
+		"own event": {func(c *broker.Commit) {
+			c.Appends = []driver.Append{{Log: "$l", Data: make([]byte, semabus.MaxMessageBytes+1)}}
+		}, semabus.ReasonTooLarge, "appends[0].data"},
 		"empty condition":  {func(c *broker.Commit) { c.Conditions = []driver.Condition{{}} }, semabus.ReasonInvalidValue, "conditions[0]"},
 		"double condition": {func(c *broker.Commit) { c.Conditions = []driver.Condition{{Log: "l", Counter: "c"}} }, semabus.ReasonInvalidValue, "conditions[0]"},
 		"counter":          {func(c *broker.Commit) { c.Counters = []driver.Counter{{Add: 1}} }, semabus.ReasonRequired, "counters[0].key"},

@@ -133,7 +133,6 @@ func (c *Client) dialOptions() []grpc.DialOption {
 		grpc.WithIdleTimeout(0),
 		grpc.WithInitialWindowSize(2 << 20),
 		grpc.WithInitialConnWindowSize(8 << 20),
-		grpc.WithSharedWriteBuffer(true),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(),

@@ -1,6 +1,10 @@
 package client
 
-import semabus "github.com/semabus/semabus"
+import (
+	"slices"
+
+	semabus "github.com/semabus/semabus"
+)
 
 // entry is one message on its way.
 type entry struct {
@@ -8,7 +12,7 @@ type entry struct {
 	number    uint64 // order of handing over
 	seq       uint64 // within the lane's producer; 0 = not sent yet
 	keyed     bool   // it has a deduplication key of its own
-	abandoned bool   // nobody waits for the answer any more; under the publisher's mu
+	abandoned bool   // it was sent and nobody waits for the answer any more; under the publisher's mu
 
 	done    func(semabus.Receipt, error) // nil: somebody waits for answer
 	answer  chan struct{}                // one token: receipt and err are there
@@ -39,6 +43,16 @@ func (f *fifo) drop(n int) {
 		clear(f.items[k:])
 		f.items, f.head = f.items[:k], 0
 	}
+}
+
+// remove takes one entry out, wherever it is; false = it is not there.
+func (f *fifo) remove(e *entry) bool {
+	i := slices.Index(f.items[f.head:], e)
+	if i < 0 {
+		return false
+	}
+	f.items = slices.Delete(f.items, f.head+i, f.head+i+1)
+	return true
 }
 
 // takeAll empties the queue.

@@ -25,15 +25,18 @@ type lane struct {
 
 	// under p.mu
 	seq     uint64
-	sent    fifo  // without an answer, in order of sequence
-	next    int   // how many of sent this stream has sent
-	lost    int   // how many of sent an earlier stream has sent
-	frames  int   // on their way on this stream
-	counts  []int // entries of each of them
-	parked  bool  // the sender waits for wake
-	woken   bool  // it was woken and has not looked yet
-	leaving bool  // the node asked to go
-	limit   int   // bytes of a message, as the node said
+	sent    fifo               // without an answer, in order of sequence
+	next    int                // how many of sent this stream has sent
+	lost    int                // how many of sent an earlier stream has sent
+	frames  int                // on their way on this stream
+	counts  []int              // entries of each of them
+	abort   context.CancelFunc // ends the attempts to get a stream; nil before the first
+	live    bool               // it has a stream
+	parked  bool               // the sender waits for wake
+	woken   bool               // it was woken and has not looked yet
+	leaving bool               // the node asked to go
+	limit   int                // bytes of a message, as the node said
+	burst   int                // messages of a frame; doubles with each ack, so that a line that breaks often carries a little
 }
 
 // newLane: with one stream two frames are on their way, so that the node finds the next one when it is done with the first;
@@ -60,14 +63,22 @@ func (l *lane) unpark() {
 func (l *lane) run(ctx context.Context) error {
 	var b backoff
 	for l.wanted(ctx) {
-		err := l.p.c.pursue(ctx, "client.Publish", &b, func(ctx context.Context, welcomed func()) error {
-			return l.session(ctx, welcomed, &b)
-		})
-		if err != nil {
+		if err := l.pursue(ctx, &b); err != nil {
 			l.fail(err)
 		}
 	}
 	return nil
+}
+
+func (l *lane) pursue(ctx context.Context, b *backoff) error {
+	ctx, abort := context.WithCancel(ctx)
+	defer abort()
+	l.p.mu.Lock()
+	l.abort = abort
+	l.p.mu.Unlock()
+	return l.p.c.pursue(ctx, "client.Publish", b, func(ctx context.Context, welcomed func()) error {
+		return l.session(ctx, welcomed, b)
+	})
 }
 
 // wanted waits until there is something to send; false = the lane's end.
@@ -100,6 +111,7 @@ func (l *lane) session(ctx context.Context, welcomed func(), b *backoff) error {
 	}
 	welcomed()
 	l.rewind()
+	defer l.offline()
 	var g errgroup.Group
 	g.Go(func() error {
 		defer cancel() // the sender waits no longer
@@ -170,12 +182,20 @@ func (l *lane) rewind() {
 			l.sent.push(e)
 		}
 	}
-	l.next, l.frames, l.counts, l.leaving = 0, 0, l.counts[:0], false
+	l.live, l.leaving, l.burst = true, false, firstBurst
+	l.next, l.frames, l.counts = 0, 0, l.counts[:0]
 	l.lost = l.sent.len()
 	p.detach(gone)
 	p.mu.Unlock()
 	p.c.counts.resent.Add(int64(l.lost))
 	p.answer(gone, func(int, *entry) (semabus.Receipt, error) { return semabus.Receipt{}, errAbandoned })
+}
+
+// offline makes other lanes take what comes until there is a stream again.
+func (l *lane) offline() {
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	l.live, l.parked, l.woken = false, false, false
 }
 
 // errAbandoned is heard by nobody.
@@ -209,7 +229,7 @@ func (l *lane) send(ctx context.Context, stream publishStream) (finished bool, _
 }
 
 // take puts the next frame together: what an earlier stream left, else this lane's share of what is queued. An empty frame
-// means wait, or over: nothing will come. What is not worth sending is returned.
+// means wait, or over: nothing will come. What the node could not even refuse is returned.
 func (l *lane) take() (dropped []*entry, over bool) {
 	p := l.p
 	p.mu.Lock()
@@ -242,14 +262,14 @@ func (l *lane) take() (dropped []*entry, over bool) {
 // fill fills the batch. It holds mu.
 func (l *lane) fill() (dropped []*entry) {
 	p := l.p
-	share := min(maxItems, max(1, (p.count+p.o.Streams*l.depth-1)/(p.o.Streams*l.depth)))
+	share := min(l.burst, max(1, (p.count+p.o.Streams*l.depth-1)/(p.o.Streams*l.depth)))
 	size := 0
 	fits := func(e *entry) bool {
 		size += len(e.body) + 16
 		return len(l.batch.entries) == 0 || size <= semabus.MaxFrameBytes
 	}
 	for _, e := range l.sent.from(l.next) {
-		if len(l.batch.entries) == maxItems || !fits(e) {
+		if len(l.batch.entries) == l.burst || !fits(e) {
 			return nil
 		}
 		l.batch.entries = append(l.batch.entries, e)
@@ -257,7 +277,7 @@ func (l *lane) fill() (dropped []*entry) {
 	for p.queue.len() > 0 && len(l.batch.entries) < share {
 		e := p.queue.at(0)
 		switch {
-		case e.abandoned || l.unanswerable(e):
+		case l.unanswerable(e):
 			dropped = append(dropped, e)
 		case !fits(e):
 			return dropped
@@ -275,7 +295,7 @@ func (l *lane) fill() (dropped []*entry) {
 // unanswerable: beyond about twice its limit the node's gRPC ends the stream instead of refusing the message.
 func (l *lane) unanswerable(e *entry) bool { return len(e.body) > max(24<<20, 2*l.limit) }
 
-// drop answers messages that are not sent: nobody waits for them, or the node could not even refuse them.
+// drop answers messages that are not sent.
 func (l *lane) drop(entries []*entry) {
 	if len(entries) == 0 {
 		return
@@ -320,6 +340,7 @@ func (l *lane) acknowledged(results []*semabusv1.PublishResult) error {
 	l.sent.drop(n)
 	l.next -= n
 	l.frames--
+	l.burst = min(2*l.burst, maxItems)
 	l.counts = append(l.counts[:0], l.counts[1:]...)
 	lost := min(l.lost, n)
 	l.lost -= lost

@@ -143,10 +143,17 @@ func (p *Publisher) Publish(ctx context.Context, m *semabus.Message) (semabus.Re
 		p.recycle(e)
 		return r, err
 	case <-ctx.Done():
-		p.mu.Lock()
-		e.abandoned = true
-		p.mu.Unlock()
+		p.abandon(e)
 		return semabus.Receipt{}, ended("client.Publish", ctx, nil)
+	}
+}
+
+// abandon forgets a message that was not sent yet, and notes of one that was that nobody waits.
+func (p *Publisher) abandon(e *entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.abandoned = !p.queue.remove(e); !e.abandoned {
+		p.leave(1, len(e.body))
 	}
 }
 
@@ -359,6 +366,9 @@ func (p *Publisher) settleDown() {
 		p.finished = true
 		for _, l := range p.lanes {
 			l.unpark()
+			if !l.live && l.abort != nil {
+				l.abort()
+			}
 		}
 	}
 }

@@ -117,12 +117,10 @@ type subscription struct {
 
 	mu       sync.Mutex
 	held     map[*job]struct{} // not settled and not given back
-	bytes    int64             // of held whose credit was not returned
-	room     int               // number of those
+	room     int               // jobs of held that are charged against credit
+	bytes    int64             // of those
 	settling []*job            // to be settled, in order
 	giving   []*job            // to be given back
-	credit   uint32            // to be returned
-	creditB  uint64            // to be returned, bytes
 	draining bool              // takes no more
 	idle     bool              // draining, and the workers have ended
 	turn     *turn             // the stream of the moment; nil = none
@@ -146,6 +144,7 @@ type job struct {
 	size int64
 
 	place      place
+	occupies   bool                    // it is charged against credit
 	lost       bool                    // its lease is another's
 	cancel     context.CancelCauseFunc // while running
 	settlement semabus.Settlement
@@ -234,20 +233,25 @@ func (s *subscription) unanswered() error {
 // drain lets workers take no more and gives back what waits for one.
 func (s *subscription) drain() {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.draining = true
-	s.mu.Unlock()
 	close(s.drained)
-	s.poke()
+	for {
+		select {
+		case j := <-s.jobs: // nobody adds any
+			s.giveBack(j)
+		default:
+			s.poke()
+			return
+		}
+	}
 }
 
-// settleDown gives back what no worker took. It reports whether nothing is worth waiting for a node that is away: leases come
-// back by themselves.
+// settleDown is after the last handler. It reports whether nothing is worth waiting for a node that is away: leases come back
+// by themselves.
 func (s *subscription) settleDown() (over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.jobs) > 0 { // nobody else takes or adds any
-		s.giveBack(<-s.jobs)
-	}
 	s.idle = true
 	s.poke()
 	return s.turn == nil && s.toSettle() == 0
@@ -379,28 +383,32 @@ func (s *subscription) forget(j *job) {
 	s.poke()
 }
 
-// release returns the credit of a job, once. It holds mu.
+// occupy charges a job's credit. It holds mu.
+func (s *subscription) occupy(j *job) {
+	j.occupies = true
+	s.room++
+	s.bytes += j.size
+}
+
+// release returns a job's credit, once. It holds mu.
 func (s *subscription) release(j *job) {
-	if j.size == 0 {
+	if !j.occupies {
 		return
 	}
+	j.occupies = false
 	s.room--
 	s.bytes -= j.size
-	if !s.draining {
-		s.credit++
-		s.creditB += uint64(j.size)
-	}
-	j.size = 0
 }
 
 // take admits deliveries of a stream.
-func (s *subscription) take(jobs []*job) {
+func (s *subscription) take(t *turn, jobs []*job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range jobs {
 		s.held[j] = struct{}{}
-		s.room++
-		s.bytes += j.size
+		s.occupy(j)
+		t.messages--
+		t.bytes -= j.size
 		if s.draining {
 			s.giveBack(j)
 			continue

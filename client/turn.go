@@ -19,6 +19,8 @@ import (
 )
 
 const (
+	// firstBurst bounds the items of a stream's first frame.
+	firstBurst = 16
 	// settlesInWork bounds the settle frames on their way; beyond it settlements gather into larger frames.
 	settlesInWork = 4
 	// deliveryOverhead is what a delivery costs of byte credit beyond its encoded size.
@@ -29,6 +31,9 @@ const (
 type turn struct {
 	lease time.Duration // term, as the node said
 
+	messages int   // credit that the node has
+	bytes    int64 // of it; below 0 when a large delivery overdrew it
+
 	id      uint64
 	settles map[uint64][]*job // frames on their way
 	extends map[uint64][]*job // frames on their way; renewals and returns
@@ -36,6 +41,7 @@ type turn struct {
 	alive   bool              // a third of the lease has passed with nothing to renew
 	drained bool              // the node knows that we take no more
 	leaving bool              // the node asked to go
+	burst   int               // items of a frame; doubles with each answer, so that a line that breaks often carries a little
 }
 
 type subscribeStream = grpc.BidiStreamingClient[semabusv1.SubscribeRequest, semabusv1.SubscribeResponse]
@@ -89,13 +95,10 @@ func (s *subscription) session(ctx context.Context, welcomed func(), b *backoff)
 // join says hello, with the room there is, and waits for the welcome.
 func (s *subscription) join(stream subscribeStream) (*turn, error) {
 	hello := &semabusv1.SubscribeHello{Group: s.group, Member: s.o.Member, Lease: term(s.o.Lease)}
-	t := &turn{settles: map[uint64][]*job{}, extends: map[uint64][]*job{}}
+	t := &turn{settles: map[uint64][]*job{}, extends: map[uint64][]*job{}, burst: firstBurst}
 	s.mu.Lock()
-	hello.Credit = &semabusv1.Credit{Bytes: uint64(max(1, s.o.Bytes-s.bytes))}
-	if t.drained = s.draining; !t.drained {
-		hello.Credit.Messages = uint32(max(0, s.o.Concurrency+s.o.Prefetch-s.room))
-	}
-	s.credit, s.creditB = 0, 0
+	t.drained = s.draining
+	hello.Credit = s.credit(t)
 	s.mu.Unlock()
 	if err := stream.Send(&semabusv1.SubscribeRequest{Frame: &semabusv1.SubscribeRequest_Hello{Hello: hello}}); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err // of EOF, Recv knows the reason
@@ -109,7 +112,9 @@ func (s *subscription) join(stream subscribeStream) (*turn, error) {
 	case a.GetWelcome() == nil:
 		return nil, errNonsense("no welcome")
 	}
-	t.lease = a.GetWelcome().GetLease().AsDuration()
+	if t.lease = a.GetWelcome().GetLease().AsDuration(); t.lease <= 0 {
+		t.lease = semabus.DefaultLease // renewing for nothing would give everything back
+	}
 	s.mu.Lock()
 	s.turn = t
 	s.renew(t)
@@ -118,7 +123,24 @@ func (s *subscription) join(stream subscribeStream) (*turn, error) {
 	return t, nil
 }
 
-// leave takes back what the stream had no answer for, in order.
+// credit is what the node may send beyond the credit it has; the bytes are never 0, which would mean no limit. It holds mu.
+func (s *subscription) credit(t *turn) *semabusv1.Credit {
+	n, b := s.o.Concurrency+s.o.Prefetch-s.room-t.messages, max(1, s.o.Bytes-s.bytes-t.bytes)
+	if t.drained || n < 0 {
+		n = 0
+	}
+	t.messages += n
+	t.bytes += b
+	return &semabusv1.Credit{Messages: uint32(n), Bytes: uint64(b)}
+}
+
+// short reports whether the node has less credit than there is room, or no bytes left of it. It holds mu.
+func (s *subscription) short(t *turn) bool {
+	return s.o.Concurrency+s.o.Prefetch > s.room+t.messages || t.bytes <= 0 && s.bytes+t.bytes < s.o.Bytes
+}
+
+// leave takes back what the stream had no answer for, in order. It is charged again: were it not, a connection that breaks
+// again and again would pile up settlements that never get through.
 func (s *subscription) leave(t *turn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,6 +148,9 @@ func (s *subscription) leave(t *turn) {
 	for _, id := range slices.Sorted(maps.Keys(t.settles)) {
 		for _, j := range t.settles[id] {
 			j.place, j.resent = placeSettling, true
+			if !j.occupies {
+				s.occupy(j)
+			}
 			again = append(again, j)
 		}
 	}
@@ -201,8 +226,10 @@ func (s *subscription) next(t *turn) (_ *semabusv1.SubscribeRequest, over bool) 
 	case s.draining && !t.drained:
 		t.drained = true
 		return &semabusv1.SubscribeRequest{Frame: &semabusv1.SubscribeRequest_Drain{Drain: &semabusv1.Drain{}}}, false
+	case len(s.settling) > 0 && len(t.settles) < t.inWork():
+		return s.settlement(t), false
 	case len(t.renewal) > 0:
-		n := min(len(t.renewal), maxItems)
+		n := min(len(t.renewal), t.burst)
 		jobs := t.renewal[:n]
 		t.renewal = t.renewal[n:]
 		return t.extend(jobs, t.lease), false
@@ -210,16 +237,20 @@ func (s *subscription) next(t *turn) (_ *semabusv1.SubscribeRequest, over bool) 
 		t.alive = false
 		t.id++
 		return &semabusv1.SubscribeRequest{Frame: &semabusv1.SubscribeRequest_Heartbeat{Heartbeat: &semabusv1.Heartbeat{Id: t.id}}}, false
-	case len(s.settling) > 0 && len(t.settles) < settlesInWork:
-		return s.settlement(t), false
 	case len(s.giving) > 0:
 		return s.returning(t), false
-	case s.credit > 0 && !t.leaving:
-		c := &semabusv1.Credit{Messages: s.credit, Bytes: s.creditB}
-		s.credit, s.creditB = 0, 0
-		return &semabusv1.SubscribeRequest{Frame: &semabusv1.SubscribeRequest_Credit{Credit: c}}, false
+	case s.short(t) && !t.leaving && !s.draining:
+		return &semabusv1.SubscribeRequest{Frame: &semabusv1.SubscribeRequest_Credit{Credit: s.credit(t)}}, false
 	}
 	return nil, len(s.held) == 0 && (s.idle || t.leaving)
+}
+
+// inWork bounds the settle frames on their way.
+func (t *turn) inWork() int {
+	if t.burst == firstBurst {
+		return 1
+	}
+	return settlesInWork
 }
 
 // settlement takes settlements for one frame. It holds mu.
@@ -227,7 +258,7 @@ func (s *subscription) settlement(t *turn) *semabusv1.SubscribeRequest {
 	t.id++
 	out := &semabusv1.SettleFrame{Id: t.id}
 	size := 0
-	for _, j := range s.settling[:min(len(s.settling), maxItems)] {
+	for _, j := range s.settling[:min(len(s.settling), t.burst)] {
 		w := toSettlement(&j.settlement)
 		if len(j.settlement.Outputs) > 0 || len(j.settlement.Appends) > 0 {
 			size += proto.Size(w)
@@ -250,11 +281,11 @@ func (s *subscription) settlement(t *turn) *semabusv1.SubscribeRequest {
 	return &semabusv1.SubscribeRequest{Frame: &semabusv1.SubscribeRequest_Settle{Settle: out}}
 }
 
-// renew notes all that waits, runs or is not on its way to be settled, for renewal. It holds mu.
+// renew notes all that waits or runs for renewal; what is finished goes to be settled at once. It holds mu.
 func (s *subscription) renew(t *turn) {
 	t.renewal = nil
 	for j := range s.held {
-		if j.place <= placeSettling && !j.lost {
+		if j.place <= placeRunning && !j.lost {
 			t.renewal = append(t.renewal, j)
 		}
 	}
@@ -262,7 +293,7 @@ func (s *subscription) renew(t *turn) {
 
 // returning gives leases back. It holds mu.
 func (s *subscription) returning(t *turn) *semabusv1.SubscribeRequest {
-	n := min(len(s.giving), maxItems)
+	n := min(len(s.giving), t.burst)
 	jobs := slices.Clone(s.giving[:n])
 	s.giving = slices.Delete(s.giving, 0, n)
 	for _, j := range jobs {
@@ -293,7 +324,7 @@ func (s *subscription) heard(t *turn, a *semabusv1.SubscribeResponse) error {
 			jobs[i] = &job{size: int64(proto.Size(d)) + deliveryOverhead}
 			fillDelivery(&jobs[i].d, d)
 		}
-		s.take(jobs)
+		s.take(t, jobs)
 	case *semabusv1.SubscribeResponse_Settled:
 		return s.settled(t, f.Settled)
 	case *semabusv1.SubscribeResponse_Extended:
@@ -332,6 +363,7 @@ func (s *subscription) settled(t *turn, in *semabusv1.SettledFrame) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(t.settles, in.GetId())
+	t.burst = min(2*t.burst, maxItems)
 	if len(again) > 0 {
 		t.settles[in.GetId()] = again
 	}
@@ -398,6 +430,7 @@ func (s *subscription) extended(t *turn, in *semabusv1.ExtendedFrame) error {
 		return down // what was to be given back is given back on the next stream
 	}
 	delete(t.extends, in.GetId())
+	t.burst = min(2*t.burst, maxItems)
 	s.poke()
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/flow"
 )
@@ -139,12 +140,45 @@ func TestRaisedLimitWakes(t *testing.T) {
 	})
 }
 
+func TestMaxDepth(t *testing.T) {
+	t.Parallel()
+	f := setup(semabus.GroupConfig{Name: "a"})
+	if n := f.MaxDepth("t", "a"); n != 0 {
+		t.Errorf("unlimited: %d", n)
+	}
+	f = setup(semabus.GroupConfig{Name: "a", MaxDepth: 5}, semabus.GroupConfig{Name: "b"})
+	for group, want := range map[string]int64{"a": 5, "b": 0, "never configured": 0} {
+		if n := f.MaxDepth("t", group); n != want {
+			t.Errorf("%s: %d, want %d", group, n, want)
+		}
+	}
+	if n := f.MaxDepth("other tenant", "a"); n != 0 {
+		t.Errorf("another tenant: %d", n)
+	}
+}
+
+// TestUnlimitedGroupsAreNotCounted: tokens of a group without a limit are not kept.
+func TestUnlimitedGroupsAreNotCounted(t *testing.T) {
+	t.Parallel()
+	f := setup(semabus.GroupConfig{Name: "g", MaxConcurrency: 1})
+	f.Hold("t", "free", lease("x", time.Now().Add(time.Hour)))
+	f.Extend([]byte("x"), time.Now())
+	f.Release([]byte("x"))
+	f.Unused("t", "free", 3)
+	if n := f.Acquire(context.Background(), "t", "g", 5, 0); n != 1 {
+		t.Errorf("got %d places, want 1", n)
+	}
+}
+
 func TestMembers(t *testing.T) {
 	t.Parallel()
 	f := setup()
 	a, b := f.Join("t", "g"), f.Join("t", "g")
 	a()
 	a()
+	if got := f.Joined("t"); len(got) != 1 || got[0] != "g" {
+		t.Errorf("joined %v", got)
+	}
 	if n := f.Members("t", "g"); n != 1 {
 		t.Errorf("got %d members, want 1", n)
 	}

@@ -20,49 +20,97 @@ type pair struct {
 }
 
 const (
-	smallFolds      = 5
-	largeFolds      = 3
-	largeSet        = 3000 // samples from which fewer folds and a part of the held-out texts do
-	heldOutLarge    = 6000 // held-out texts looked at in a large set
-	pairsEach       = 6    // best intents of a held-out text that make pairs
-	backgroundShare = 0.05 // of the messages that reach a set, for nobody in it: what probabilities assume
+	mostFolds       = 10 // the more folds, the nearer a fold's fit is to the one that serves
+	leastFolds      = 3
+	foldedSamples   = 15000 // samples times folds: what calibration may cost
+	heldOutLarge    = 6000  // held-out texts looked at in a large set
+	pairsEach       = 6     // best intents of a held-out text that make pairs
+	backgroundShare = 0.05  // of the messages that reach a set, for nobody in it: what probabilities assume
 	marginLimit     = 15
 )
 
-// heldOut scores every sample by a fit that did not see it. Label y is held out in fold y mod k, with all its samples;
-// the samples of a label are never in the fold that holds the label out.
-func heldOut(l *linear, samples []sample) []pair {
-	folds, stride := smallFolds, 1
-	if len(samples) > largeSet {
-		folds, stride = largeFolds, max(1, len(samples)/heldOutLarge)
+// calibrate returns the pairs of the held-out texts, and what vector evidence weighs in their scores.
+func (f *setFit) calibrate(l *linear) (pairs []pair, weight float32) {
+	pairs, list := f.heldOut(l, 0)
+	if weight = bestWeight(list); weight > 0 {
+		pairs, _ = f.heldOut(l, weight)
 	}
+	balance(pairs)
+	return pairs, weight
+}
+
+// heldOut scores every sample by a fit that did not see it, and some of them as trials without the vectors' share. Label y is
+// held out in fold y mod k, with all its samples; the samples of a label are never in the fold that holds the label out.
+func (f *setFit) heldOut(l *linear, weight float32) (pairs []pair, list []trial) {
+	folds := max(leastFolds, min(mostFolds, foldedSamples/max(1, len(f.samples))))
 	background := l.nl >= folds
-	fold := assignFolds(samples, l.nl, folds, background)
-	var pairs []pair
-	scores := make([]float32, l.nl)
+	fold := assignFolds(f.samples, l.nl, folds, background)
 	for k := range folds {
 		var use []int32
-		for i := range samples {
-			if fold[i] != k && !(background && heldOutLabel(&samples[i], folds, k)) {
+		for i := range f.samples {
+			if fold[i] != k && !(background && heldOutLabel(&f.samples[i], folds, k)) {
 				use = append(use, int32(i))
 			}
 		}
 		if len(use) == 0 {
 			continue
 		}
-		l.fit(samples, use)
-		for i := range samples {
-			s := &samples[i]
-			outside := background && heldOutLabel(s, folds, k)
-			if (fold[i] != k && !outside) || i%stride != 0 {
-				continue
+		l.fit(f.samples, use)
+		h := holdout{setFit: f, l: l, weight: weight, centroids: f.centroids(use), pairs: pairs, trials: list}
+		for i := range f.samples {
+			if outside := background && heldOutLabel(&f.samples[i], folds, k); fold[i] == k || outside {
+				h.score(i, outside)
 			}
-			l.score(s, scores)
-			pairs = appendPairs(pairs, s, scores, outside)
+		}
+		for i := k; i < len(f.others); i += folds {
+			h.scoreOther(i)
+		}
+		pairs, list = h.pairs, h.trials
+	}
+	return pairs, list
+}
+
+// holdout is one fold: a fit, and what it says of the texts it did not see.
+type holdout struct {
+	*setFit
+	l         *linear
+	weight    float32 // of vector evidence
+	centroids [][]float32
+	pairs     []pair
+	trials    []trial
+}
+
+func (h *holdout) score(i int, outside bool) {
+	every := max(1, len(h.samples)/heldOutLarge)
+	tried := i%max(1, len(h.samples)/trials) == 0
+	if i%every != 0 && !tried {
+		return
+	}
+	s := &h.samples[i]
+	scores := make([]float32, h.l.nl)
+	h.l.score(s, scores)
+	if tried && (outside || learnable(s, scores)) {
+		t := trial{scores: append([]float32(nil), scores...), cosines: cosines(h.vectors[i], h.centroids)}
+		if !outside {
+			t.labels = s.labels
+		}
+		if outside || len(s.labels) > 0 {
+			h.trials = append(h.trials, t)
 		}
 	}
-	balance(pairs)
-	return pairs
+	if h.weight > 0 {
+		fuse(scores, cosines(h.vectors[i], h.centroids), h.weight)
+	}
+	h.pairs = appendPairs(h.pairs, s, scores, outside)
+}
+
+func (h *holdout) scoreOther(i int) {
+	scores := make([]float32, h.l.nl)
+	h.l.score(&h.others[i], scores)
+	if h.weight > 0 {
+		fuse(scores, cosines(h.vectors[len(h.samples)+i], h.centroids), h.weight)
+	}
+	h.pairs = appendPairs(h.pairs, &h.others[i], scores, true)
 }
 
 func heldOutLabel(s *sample, folds, k int) bool {
@@ -94,12 +142,8 @@ func assignFolds(samples []sample, nl, folds int, background bool) []int {
 
 // appendPairs adds the pairs of one held-out text. A text whose intent had nothing else to learn from says nothing.
 func appendPairs(pairs []pair, s *sample, scores []float32, outside bool) []pair {
-	if !outside {
-		for _, y := range s.labels {
-			if scores[y] == negInf {
-				return pairs
-			}
-		}
+	if !outside && !learnable(s, scores) {
+		return pairs
 	}
 	best := top(scores, pairsEach)
 	if !outside {
@@ -109,17 +153,27 @@ func appendPairs(pairs []pair, s *sample, scores []float32, outside bool) []pair
 			}
 		}
 	}
-	total := logSumExp(scores, noneTrained)
+	total := logTotal(scores)
 	weight := float32(1)
 	if outside {
 		weight = -1 // set by balance
 	}
 	for _, y := range best {
 		pairs = append(pairs, pair{
-			label: y, margin: marginOf(scores[y], total), score: scores[y], hit: !outside && s.has(y), weight: weight,
+			label: y, margin: marginOf(scores[y]-noneTrained, total), score: scores[y], hit: !outside && s.has(y), weight: weight,
 		})
 	}
 	return pairs
+}
+
+// learnable reports whether each label of the sample had another one to learn from.
+func learnable(s *sample, scores []float32) bool {
+	for _, y := range s.labels {
+		if scores[y] == negInf {
+			return false
+		}
+	}
+	return true
 }
 
 func contains(list []int32, y int32) bool {
@@ -131,24 +185,24 @@ func contains(list []int32, y int32) bool {
 	return false
 }
 
-// logSumExp is ln Σ exp over the scores and none.
-func logSumExp(scores []float32, none float32) float64 {
-	m := none
+// logTotal is what a contest of the scores comes to: ln(1 + Σ exp(score-none)) over those that take part.
+func logTotal(scores []float32) float64 {
+	best := negInf
 	for _, s := range scores {
-		m = max(m, s)
+		best = max(best, s)
 	}
-	sum := math.Exp(float64(none - m))
+	sum := 0.0
 	for _, s := range scores {
-		if d := s - m; d > -20 {
-			sum += math.Exp(float64(d))
+		if s >= contends && s >= best-window {
+			sum += math.Exp(float64(s - noneTrained))
 		}
 	}
-	return float64(m) + math.Log(sum)
+	return math.Log1p(sum)
 }
 
-// marginOf is score minus the log-sum-exp of the others, given that of all: ln(p/(1-p)) of the softmax.
-func marginOf(score float32, total float64) float32 {
-	p := math.Exp(min(0, float64(score)-total))
+// marginOf is ln(p/(1-p)) for the share p of a score in a total, both over the score of being for nobody.
+func marginOf(over float32, total float64) float32 {
+	p := math.Exp(min(0, float64(over)-total))
 	if p >= 1-1e-7 {
 		return marginLimit
 	}
@@ -402,5 +456,7 @@ func (c *curve) limit(b *semabus.Budget) limits {
 
 func same(t float64) limits { return limits{t, t} }
 
-// edge is the probability at the lower edge of a bin.
-func edge(i int) float64 { return sigmoid(float64(i-curveBins/2) * curveStep) }
+// edge is the probability at the lower edge of a bin, at least lowestProbability.
+func edge(i int) float64 {
+	return max(lowestProbability, sigmoid(float64(i-curveBins/2)*curveStep))
+}

@@ -2,6 +2,7 @@ package router
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	semabus "github.com/semabus/semabus"
@@ -22,11 +23,14 @@ type Change struct {
 // EncodeChange is the form of a change in the registry log: one JSON object.
 func EncodeChange(c *Change) []byte { b, _ := json.Marshal(c); return b }
 
-// DecodeChange reads what [EncodeChange] wrote.
+// DecodeChange reads what [EncodeChange] wrote. The error is DATA_LOSS/DATA_DAMAGED.
 func DecodeChange(b []byte) (*Change, error) {
 	c := new(Change)
 	if err := json.Unmarshal(b, c); err != nil {
-		return nil, err
+		return nil, &semabus.Error{
+			Code: semabus.CodeDataLoss, Reason: semabus.ReasonDataDamaged, Op: "router.DecodeChange", Field: "change",
+			Value: semabus.Shorten(strconv.QuoteToASCII(string(b[:min(len(b), 100)]))), Fix: "restore the registry log from a backup", Err: err,
+		}
 	}
 	return c, nil
 }

@@ -1,9 +1,8 @@
 package router
 
 import (
+	"cmp"
 	"context"
-	"log/slog"
-	"math"
 	"slices"
 	"strings"
 
@@ -25,8 +24,23 @@ type Request struct {
 // threshold of. A group is matched once, by its best intent. The result depends on the request and the registry only, but
 // for At. Errors are those of the vector index.
 func (r *Router) Decide(ctx context.Context, req *Request) (*semabus.Decision, error) {
-	d, _, err := r.decide(ctx, r.snapshot(req.Tenant), req, nil)
-	return d, err
+	for tries := 0; ; tries++ {
+		s := r.snapshot(req.Tenant)
+		d, _, err := r.decide(ctx, s, req, nil)
+		if err != nil || tries == maxRetries || !r.overtaken(req.Tenant, s) {
+			return d, err
+		}
+	}
+}
+
+// maxRetries bounds how often a decision is made again because the registry changed under it: a decision takes
+// microseconds, a change rather more, so that already the second is rare.
+const maxRetries = 8
+
+// overtaken reports whether the registry has changed since s, so that the index may have lost vectors that s stands for: a
+// change takes those out that the one before replaced.
+func (r *Router) overtaken(tenantName string, s *snapshot) bool {
+	return s != nil && s.wantsVectors() && r.snapshot(tenantName).version != s.version
 }
 
 const (
@@ -154,8 +168,8 @@ func settle(d *semabus.Decision, all []semabus.Match) {
 func (r *Router) decideMeaning(
 	ctx context.Context, d *semabus.Decision, s *snapshot, req *Request, only *intent,
 ) (*semabus.Match, error) {
-	sc := scratches.Get().(*scratch)
-	defer scratches.Put(sc)
+	sc := borrow()
+	defer sc.giveBack()
 	q := query{features: sc.extract.extract(req.Message.Text), vector: r.vectorOf(req.Vectors, req.Message), only: only}
 	if q.vector != nil {
 		d.Space, d.Tier = r.tier.Space, r.tier.Name
@@ -164,11 +178,13 @@ func (r *Router) decideMeaning(
 	if err := r.collect(ctx, req.Tenant, s, &q, sc); err != nil {
 		return nil, err
 	}
+	bar := &barrier{req: req, log: r.o.Logger}
 	for _, h := range s.filters {
-		sc.found = append(sc.found, candidate{head: h, certain: true, score: math.MaxFloat32})
+		if c := (contender{head: h, certain: true, reason: bar.reason(h.in)}); c.reason == 0 || h.in == only {
+			sc.contenders = append(sc.contenders, c) // one that does not hold says nothing about the message
+		}
 	}
-	r.bar(req, sc, only)
-	compete(sc.found)
+	sc.contests(&q, bar)
 	held := false
 	for lo := 0; lo < len(sc.found); {
 		hi := lo + 1
@@ -184,31 +200,6 @@ func (r *Router) decideMeaning(
 		d.Outcome = semabus.OutcomeAmbiguous
 	}
 	return told, nil
-}
-
-// bar marks the candidates that audience or filter keep from the message; filters that stand alone and do not hold are
-// dropped, for they say nothing about the message.
-func (r *Router) bar(req *Request, sc *scratch, only *intent) {
-	keep := sc.found[:0]
-	for _, c := range sc.found {
-		in := c.head.in
-		if !permitted(req.Message, in.def.intent.Group) {
-			c.reason = semabus.MissNotPermitted
-		} else if in.filter != nil {
-			ok, err := in.filter.holds(req.Message)
-			if err != nil {
-				r.o.Logger.Debug("filter failed", slog.String("intent", in.def.intent.Name), slog.Any("error", err))
-			}
-			if !ok {
-				c.reason = semabus.MissFiltered
-			}
-		}
-		if c.certain && c.reason != 0 && in != only {
-			continue
-		}
-		keep = append(keep, c)
-	}
-	sc.found = keep
 }
 
 // dispatch gives each candidate of one set, best first, its reason. It reports whether the set holds the message back.
@@ -233,7 +224,6 @@ func dispatch(list []candidate, cfg semabus.Set, req *Request) (held bool) {
 	if len(over) == 0 {
 		return false
 	}
-	slices.SortStableFunc(over, func(a, b *candidate) int { return descending(a.logit, b.logit) })
 	if list[0].head.model.set.solo {
 		return false
 	}
@@ -278,7 +268,7 @@ func dispatchTask(list []candidate, over []*candidate, cfg semabus.Set) (held bo
 		near := c.reason == semabus.MissBelowThreshold || c.reason.Delivers()
 		switch {
 		case !near:
-		case hold && (c == best || close(c)):
+		case hold && (c.head.in.def.intent.Group == group || close(c)):
 			c.reason = semabus.MissAmbiguous
 		case ambiguous && cfg.Ambiguity == semabus.AmbiguityAll && close(c):
 			c.reason = semabus.MatchMeaning
@@ -289,21 +279,16 @@ func dispatchTask(list []candidate, over []*candidate, cfg semabus.Set) (held bo
 	return hold
 }
 
-func descending(a, b float64) int {
-	switch {
-	case a > b:
-		return -1
-	case a < b:
-		return 1
-	}
-	return 0
+// byLogit is the order of candidates across sets: the most probable first, ties by name.
+func byLogit(a, b candidate) int {
+	return cmp.Or(cmp.Compare(b.logit, a.logit), strings.Compare(a.head.in.def.intent.Name, b.head.in.def.intent.Name))
 }
 
 // conclude writes matches, near misses and margin of the candidates into d.
 func (r *Router) conclude(d *semabus.Decision, sc *scratch, q *query, only *intent) (told *semabus.Match) {
 	sc.telling = telling(sc.telling[:0], q.features)
 	d.Margin = marginOfBest(sc.found)
-	slices.SortStableFunc(sc.found, func(a, b candidate) int { return descending(a.logit, b.logit) })
+	slices.SortFunc(sc.found, byLogit)
 	groups := map[string]struct{}{}
 	for i := range sc.found {
 		c := &sc.found[i]
@@ -364,7 +349,7 @@ func matchOf(in *intent) semabus.Match {
 func (c *candidate) match() semabus.Match {
 	m := matchOf(c.head.in)
 	m.Reason, m.Score, m.Probability, m.Threshold = c.reason, c.logit, c.prob, c.head.limits.deliver
-	m.Vector, m.Lexical = float64(c.cosine), float64(c.lexical)
+	m.Vector, m.Lexical = float64(c.cosine), float64(c.lexical())
 	if c.certain {
 		m.Threshold = 0
 	}

@@ -15,11 +15,12 @@ const (
 	minGram      = 3
 	maxGram      = 3
 
-	weightWord = 1.5
-	weightPair = 1.0
-	weightGram = 0.6
-	weightHan  = 0.7 // one Han character says less than a word
-	weightStop = 0.4
+	pivotNorm, pivotSlope = 8, 0.8
+	weightWord            = 1.5
+	weightPair            = 1.0
+	weightGram            = 0.6
+	weightHan             = 0.7 // one Han character says less than a word
+	weightStop            = 0.4
 )
 
 // featureVec is a text as features: hashes and values of the same length, values divided by the norm.
@@ -237,7 +238,11 @@ func (x *extractor) finish() {
 	if sum == 0 {
 		return
 	}
-	inv := 1 / float32(math.Sqrt(float64(sum)))
+	n := math.Sqrt(float64(sum))
+	if n > pivotNorm {
+		n = math.Pow(pivotNorm, pivotSlope) * math.Pow(n, 1-pivotSlope)
+	}
+	inv := float32(1 / n)
 	for i := range x.out.value {
 		x.out.value[i] *= inv
 	}

@@ -15,7 +15,7 @@ type frequencyTable struct {
 }
 
 type frequencyCell struct {
-	key   atomic.Uint32 // feature + 1 in the low bits is not needed: 0 marks a free cell, feature 0 is stored as 1
+	key   atomic.Uint32 // 0 marks a free cell; feature 0 is stored as 1
 	count atomic.Uint32
 }
 

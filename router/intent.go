@@ -112,6 +112,8 @@ type set struct {
 	key  string // "=" + name of the set, or "~" + name of the independent intent
 	name string
 	solo bool
+
+	order uint64 // of creation within the tenant
 }
 
 func setKey(in *semabus.Intent) string {
@@ -121,14 +123,13 @@ func setKey(in *semabus.Intent) string {
 	return "=" + in.Set
 }
 
-// compile derives what matching needs from a definition; the vector is added by the caller. features lists each feature
-// of the intent's texts once.
-func compile(x *extractor, d *definition, s *set, id uint64) (in *intent, features []uint32, err error) {
+// compile derives what matching needs from a definition; the vector is added by the caller.
+func compile(x *extractor, d *definition, s *set, id uint64) (*intent, error) {
 	f, err := compileFilter(d.intent.Filter)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	in = &intent{def: d, id: id, set: s, filter: f}
+	in := &intent{def: d, id: id, set: s, filter: f}
 	texts := d.texts()
 	sum := map[uint32]float32{}
 	for i, t := range texts {
@@ -141,11 +142,6 @@ func compile(x *extractor, d *definition, s *set, id uint64) (in *intent, featur
 			in.examples = append(in.examples, newExample(int32(i), telling(nil, v)))
 		}
 	}
-	features = make([]uint32, 0, len(sum))
-	for h := range sum {
-		features = append(features, h)
-	}
-	slices.Sort(features)
 	against := d.against()
 	for _, t := range against {
 		v := x.extract(t)
@@ -154,7 +150,17 @@ func compile(x *extractor, d *definition, s *set, id uint64) (in *intent, featur
 		}
 	}
 	in.weights = looseWeights(sum)
-	return in, features, nil
+	return in, nil
+}
+
+// features lists each feature of the definition's texts once.
+func features(x *extractor, d *definition) []uint32 {
+	var all []uint32
+	for _, t := range d.texts() {
+		all = append(all, x.extract(t).hash...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func newExample(index int32, keys []uint32) example {

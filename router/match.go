@@ -3,7 +3,6 @@ package router
 import (
 	"context"
 	"slices"
-	"strings"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/embed"
@@ -19,19 +18,14 @@ func (r *Router) Match(
 	if s == nil {
 		return nil, nil
 	}
-	sc := scratches.Get().(*scratch)
-	defer scratches.Put(sc)
+	sc := borrow()
+	defer sc.giveBack()
 	q := query{features: sc.extract.extract(text), vector: r.vectorOf(vectors, nil), all: true}
 	if err := r.collect(ctx, tenantName, s, &q, sc); err != nil {
 		return nil, err
 	}
-	compete(sc.found)
-	slices.SortFunc(sc.found, func(a, b candidate) int {
-		if c := descending(a.logit, b.logit); c != 0 {
-			return c
-		}
-		return strings.Compare(a.head.in.def.intent.Name, b.head.in.def.intent.Name)
-	})
+	sc.contests(&q, nil)
+	slices.SortFunc(sc.found, byLogit)
 	if limit > 0 && len(sc.found) > limit {
 		sc.found = sc.found[:limit]
 	}

@@ -13,10 +13,9 @@ type model struct {
 	trained     bool        // weights tell siblings apart; else they are the intents' own texts under live rarity
 	calibration calibration // evidence → probability
 	vector      float32     // weight of the vector evidence in the score, ≥ 0
-	lowest      float32     // score under which no intent of it is looked at
 }
 
-// none is the score of being for nobody, which competes in every set.
+// none is the score of being for nobody, which takes part in every contest.
 func (m *model) none() float32 {
 	if m.trained {
 		return noneTrained
@@ -35,29 +34,19 @@ const (
 	looseScale        = 25   // logits a full lexical overlap is worth
 	looseVector       = 6    // logits a cosine of 1 is worth before a set is fitted
 	vectorFloor       = 0.25 // cosines below it are no evidence
-	vectorHits        = 64   // nearest intents whose vector evidence counts
-	scoreWindow       = 8    // logits below a set's best score in which siblings still count
-	lowestProbability = 0.01 // intents that cannot reach it are not looked at
+	vectorHits        = 1024 // nearest intents of a tenant whose vector evidence counts
+	contends          = 2    // score from which an intent takes part in its set's contest
+	window            = 8    // logits below a set's best score in which siblings still count
+	lowestProbability = 0.01 // intents under it are not told, and no threshold is lower
 	noneTrained       = 3
 	noneLoose         = 5
 	unfittedWrong     = 0.5 // threshold on the probability before held-out texts tell a better one
 )
 
-func looseModel(s *set) *model {
-	m := &model{set: s, calibration: priorLoose, vector: looseVector}
-	return m.withLowest()
-}
+// lowestLogit is lowestProbability as a logit.
+var lowestLogit = math.Log(lowestProbability / (1 - lowestProbability))
 
-// withLowest sets the score from which an intent without rivals would reach lowestProbability.
-func (m *model) withLowest() *model {
-	for m.lowest = 20; m.lowest > 0; m.lowest -= 0.5 {
-		if sigmoid(m.calibration.logit(m.lowest-m.none(), m.lowest)) < lowestProbability {
-			break
-		}
-	}
-	m.lowest = max(m.lowest, 1e-6)
-	return m
-}
+func looseModel(s *set) *model { return &model{set: s, calibration: priorLoose, vector: looseVector} }
 
 // looseHead is an intent's head before its set is fitted. Nothing was held out yet, so the threshold follows from the
 // budget and the prior calibration alone.
@@ -97,4 +86,16 @@ func norm(v []float32) float32 {
 		sum += float64(x) * float64(x)
 	}
 	return float32(math.Sqrt(sum))
+}
+
+// unit scales v to unit length; nil for a vector without length.
+func unit(v []float32) []float32 {
+	n := norm(v)
+	if n == 0 {
+		return nil
+	}
+	for i := range v {
+		v[i] /= n
+	}
+	return v
 }

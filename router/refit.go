@@ -3,15 +3,20 @@ package router
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/semabus/semabus/embed"
 )
 
 const (
 	refitDelay    = 100 * time.Millisecond // quiet time after a change before its set is fitted
 	refitPatience = time.Second            // longest wait under changes that do not stop
+	restFactor    = 3                      // rest after a refit, in times of what it took: at most a quarter of one core
+	maxRest       = time.Minute
 
 	minTextsFitted = 2    // texts from which an intent counts as having examples
 	minFitted      = 2    // such intents from which a set is fitted
@@ -21,7 +26,8 @@ const (
 )
 
 // Run fits changed sets in the background until ctx is done, and returns nil then. Changes that follow each other are
-// fitted once, a tenth of a second after the last or a second after the first.
+// fitted once, a tenth of a second after the last or a second after the first. Under changes that do not stop it takes at
+// most a quarter of one core.
 func (r *Router) Run(ctx context.Context) error {
 	for {
 		select {
@@ -32,11 +38,27 @@ func (r *Router) Run(ctx context.Context) error {
 		if !r.quiet(ctx) {
 			return nil
 		}
+		start := r.o.Clock.Now()
 		for _, t := range r.all() {
 			if err := r.refitAll(ctx, t); err != nil && ctx.Err() == nil {
 				r.o.Logger.Error("refit failed", slog.String("tenant", t.name), slog.Any("error", err))
 			}
 		}
+		if took := r.o.Clock.Now().Sub(start); !r.rest(ctx, min(restFactor*took, maxRest)) {
+			return nil
+		}
+	}
+}
+
+// rest waits for d; false = ctx is done.
+func (r *Router) rest(ctx context.Context, d time.Duration) bool {
+	due := make(chan struct{})
+	defer r.o.Clock.AfterFunc(d, func() { close(due) })()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-due:
+		return true
 	}
 }
 
@@ -86,72 +108,90 @@ func (r *Router) Settled(ctx context.Context, tenantName string) error {
 	return r.refitAll(ctx, r.tenant(tenantName))
 }
 
-// refitAll fits the tenant's changed sets, in order of key.
+// refitAll fits the sets of the tenant that have changed, in order of key.
 func (r *Router) refitAll(ctx context.Context, t *tenant) error {
 	t.fit.Lock()
 	defer t.fit.Unlock()
-	for {
-		t.mu.Lock()
-		var next *membership
-		for m := range t.dirty {
-			if next == nil || m.set.key < next.set.key {
-				next = m
-			}
-		}
-		t.mu.Unlock()
-		if next == nil {
-			return nil
-		}
+	t.mu.Lock()
+	due := slices.SortedFunc(maps.Keys(t.dirty), func(a, b *membership) int { return strings.Compare(a.set.key, b.set.key) })
+	t.mu.Unlock()
+	for _, m := range due {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.refit(t, next)
+		if err := t.refit(ctx, r.o.Embedder, m); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-// refit fits one set, unless it changes meanwhile: then it stays due.
-func (r *Router) refit(t *tenant, m *membership) {
+// refit fits one set. Where members change meanwhile it stays due; what was fitted serves those that did not change.
+// The error is the embedder's; the set then stays due.
+func (t *tenant) refit(ctx context.Context, e *embed.Embedder, m *membership) error {
 	t.mu.Lock()
 	generation := m.generation
+	members := m.meanings()
+	t.mu.Unlock()
+
+	var fitted *view
+	if fit := newSetFit(m.set, members); fit != nil {
+		if err := fit.embedSamples(ctx, e); err != nil {
+			return err
+		}
+		fitted = fit.run()
+	}
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m.generation == generation {
+		delete(t.dirty, m)
+	}
+	if fitted == nil && !m.fitted {
+		return nil
+	}
+	m.fitted = fitted != nil
+	s := *t.snap.Load()
+	if s.trained = kill(s.trained, func(h *head) bool { return h.model.set == m.set }); m.fitted {
+		known := map[*intent]bool{}
+		for _, in := range members {
+			known[in] = true
+		}
+		s.loose = kill(s.loose, func(h *head) bool { return known[h.in] })
+		s.trained = compact(append(slices.Clip(s.trained), kill([]*view{fitted}, func(h *head) bool { return !m.has(h.in) })...))
+	} else {
+		s.loose = kill(s.loose, func(h *head) bool { return h.model.set == m.set })
+		if v := t.looseView(m.meanings()); v != nil {
+			s.loose = compact(append(slices.Clip(s.loose), v))
+		}
+	}
+	t.snap.Store(&s)
+	return nil
+}
+
+// meanings lists the members that have texts, by name.
+func (m *membership) meanings() []*intent {
 	members := make([]*intent, 0, len(m.intents))
 	for _, in := range m.intents {
 		if in.meaning {
 			members = append(members, in)
 		}
 	}
-	t.mu.Unlock()
 	slices.SortFunc(members, func(a, b *intent) int { return strings.Compare(a.def.intent.Name, b.def.intent.Name) })
-
-	var fitted *view
-	if fit := newSetFit(m.set, members); fit != nil {
-		fitted = fit.run()
-	}
-
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if m.generation != generation {
-		return
-	}
-	delete(t.dirty, m)
-	if fitted == nil && !m.fitted {
-		return
-	}
-	s := *t.snap.Load()
-	ours := func(h *head) bool { return h.model.set == m.set }
-	s.loose, s.trained = kill(s.loose, ours), kill(s.trained, ours)
-	if m.fitted = fitted != nil; m.fitted {
-		s.trained = compact(append(slices.Clip(s.trained), fitted))
-	} else if v := t.looseView(members); v != nil {
-		s.loose = compact(append(slices.Clip(s.loose), v))
-	}
-	t.snap.Store(&s)
+	return members
 }
+
+// has reports whether that very intent is a member, and no later one of its name.
+func (m *membership) has(in *intent) bool { return m.intents[in.def.intent.Name] == in }
 
 // setFit is the fit of one set under way.
 type setFit struct {
 	set     *set
 	members []*intent
 	samples []sample
+	others  []sample // the background sample: texts for nobody, or hardly anybody
+	texts   []string // of samples, then of others
+	vectors [][]float32
 	keys    []uint32 // local number of a feature → feature
 }
 
@@ -201,7 +241,7 @@ func (f *setFit) gather() {
 			s.labels = []int32{label}
 			known[text] = len(f.samples)
 		}
-		f.samples = append(f.samples, s)
+		f.samples, f.texts = append(f.samples, s), append(f.texts, text)
 	}
 	for label, in := range f.members {
 		for _, t := range in.def.texts() {
@@ -214,6 +254,25 @@ func (f *setFit) gather() {
 		}
 	}
 	f.shrink()
+	f.gatherOthers(x)
+}
+
+// gatherOthers extracts the background sample, as far as its features occur in the set's own texts.
+func (f *setFit) gatherOthers(x *extractor) {
+	local := make(map[uint32]int32, len(f.keys))
+	for n, h := range f.keys {
+		local[h] = int32(n)
+	}
+	for _, t := range backgroundTexts() {
+		v := x.extract(t)
+		s := sample{not: -1}
+		for j, h := range v.hash {
+			if n, ok := local[h]; ok {
+				s.feats, s.vals = append(s.feats, n), append(s.vals, v.value[j])
+			}
+		}
+		f.others, f.texts = append(f.others, s), append(f.texts, t)
+	}
 }
 
 // shrink leaves the rarest features out while a dense fit would take too much memory.
@@ -267,15 +326,14 @@ func (f *setFit) shrink() {
 // run calibrates on held-out texts, fits on all, and returns the set's view.
 func (f *setFit) run() *view {
 	l := newLinear(len(f.keys), len(f.members))
-	pairs := heldOut(l, f.samples)
+	pairs, weight := f.calibrate(l)
 	use := make([]int32, len(f.samples))
 	for i := range use {
 		use[i] = int32(i)
 	}
 	l.fit(f.samples, use)
 
-	m := &model{set: f.set, trained: true, calibration: fitCalibration(pairs, priorTrained)}
-	m.withLowest()
+	m := &model{set: f.set, trained: true, vector: weight, calibration: fitCalibration(pairs, priorTrained)}
 	heads := f.heads(m, pairs)
 	least := smallestKept(l.w)
 	var triples []triple

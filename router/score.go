@@ -6,55 +6,55 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/semabus/semabus/router/driver"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/embed"
-	"github.com/semabus/semabus/router/driver"
 )
 
-// candidate is an intent that a message may be for, with its evidence.
-type candidate struct {
-	head    *head
-	lexical float32
-	cosine  float32 // 0 where the index did not return the intent
-	score   float32 // fused
-	logit   float64 // calibrated ln(p/(1-p))
-	prob    float64
-	reason  semabus.MatchReason
-	certain bool // a filter alone decides, and it held
-}
+// Scoring goes over the views one after another: the message's features pick posting lists, whose weights are summed in one
+// place a slot; the index gives the cosines of the intents near the message's vector, which are added where the intent's
+// model gives vectors a weight. What scores enough to take part becomes a contender; see contest.go for what follows.
 
-// certainLogit stands for probability 1.
-const certainLogit = 40
-
-// scratch is what one scoring needs; it is reused.
+// scratch is what one decision needs; it is reused.
 type scratch struct {
 	extract *extractor
-	rare    []float32 // values under live rarity
-	acc     []float32
-	found   []candidate
+	rare    []float32 // feature values under live rarity
+	acc     []float32 // score of each slot of the view at hand
+	cosines []float32 // cosine of each slot, where the view uses vectors
 	queries [1]driver.Query
 	hits    [][]driver.Hit
-	bonus   [bonusCells]bonusCell
-	padded  []float32
 	telling []uint32
+
+	contenders []contender
+	grouped    []contender // contenders with those of one set side by side
+	parts      []part
+	found      []candidate
 }
 
-// bonus is a small hash table from index entry to cosine.
-const bonusCells = 4 * vectorHits
+var scratches = sync.Pool{New: func() any { return &scratch{extract: newExtractor()} }}
 
-type bonusCell struct {
-	id     uint64 // 0 = free
-	cosine float32
+// borrow takes a scratch out of the pool; giveBack returns it without what it points to.
+func borrow() *scratch {
+	return scratches.Get().(*scratch) //nolint:errcheck // the pool holds nothing else
 }
 
-var scratches = sync.Pool{New: func() any { return &scratch{extract: newExtractor(), hits: make([][]driver.Hit, 1)} }}
+func (sc *scratch) giveBack() {
+	clear(sc.contenders)
+	clear(sc.grouped)
+	clear(sc.parts)
+	clear(sc.found)
+	sc.contenders, sc.grouped, sc.parts, sc.found = sc.contenders[:0], sc.grouped[:0], sc.parts[:0], sc.found[:0]
+	sc.queries[0].Vector = nil
+	scratches.Put(sc)
+}
 
 // query is the message side of a scoring.
 type query struct {
 	features featureVec
 	vector   []float32 // nil = none
-	all      bool      // collect every intent with any evidence, not only those that can matter
-	only     *intent   // collect this one too, whatever its evidence
+	all      bool      // every intent takes part, whatever its evidence
+	only     *intent   // this one takes part, whatever its evidence
 }
 
 // vectorOf is the message's vector in the router's space, nil where there is none.
@@ -75,14 +75,15 @@ func (r *Router) vectorOf(vectors []embed.Vector, m *semabus.Message) []float32 
 	return nil
 }
 
-// collect fills sc.found with the intents that q may be for and their scores, in no particular order.
+// collect fills sc.contenders with the intents that take part and their scores, views and slots in order.
 func (r *Router) collect(ctx context.Context, tenantName string, s *snapshot, q *query, sc *scratch) error {
-	sc.found = sc.found[:0]
-	if err := r.nearest(ctx, tenantName, s, q, sc); err != nil {
+	near, err := r.nearest(ctx, tenantName, s, q, sc)
+	if err != nil {
 		return err
 	}
 	for _, v := range s.trained {
 		sc.accumulate(v, q.features, q.features.value)
+		sc.addVectors(v, near)
 		sc.pick(v, q)
 	}
 	if len(s.loose) == 0 {
@@ -91,58 +92,44 @@ func (r *Router) collect(ctx context.Context, tenantName string, s *snapshot, q 
 	sc.weigh(s.frequency, q.features)
 	for _, v := range s.loose {
 		sc.accumulate(v, q.features, sc.rare)
+		sc.addVectors(v, near)
 		sc.pick(v, q)
 	}
 	return nil
 }
 
 // nearest asks the index for the intents near the message's vector.
-func (r *Router) nearest(ctx context.Context, tenantName string, s *snapshot, q *query, sc *scratch) error {
-	clear(sc.bonus[:])
+func (r *Router) nearest(ctx context.Context, tenantName string, s *snapshot, q *query, sc *scratch) ([]driver.Hit, error) {
 	if q.vector == nil || !s.wantsVectors() {
-		return nil
+		return nil, nil
 	}
 	sc.queries[0] = driver.Query{Vector: q.vector, MinScore: vectorFloor, Max: vectorHits}
 	hits, err := r.o.Index.Search(ctx, driver.Partition{Tenant: tenantName, Space: r.tier.Space}, sc.queries[:], sc.hits)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sc.hits = hits
-	for _, h := range hits[0] {
-		p := h.ID % bonusCells
-		for sc.bonus[p].id != 0 {
-			p = (p + 1) % bonusCells
-		}
-		sc.bonus[p] = bonusCell{h.ID, h.Score}
-	}
-	return nil
-}
-
-func (sc *scratch) cosine(id uint64) float32 {
-	for p := id % bonusCells; sc.bonus[p].id != 0; p = (p + 1) % bonusCells {
-		if sc.bonus[p].id == id {
-			return sc.bonus[p].cosine
-		}
-	}
-	return 0
+	return hits[0], nil
 }
 
 // weigh sets sc.rare to the features' values under live rarity, scaled so that a loose score of a full overlap is
-// looseScale: value · rarity² / norm of (value · rarity), one rarity for each side of the comparison.
+// looseScale: value · rarity² / norm of (value · rarity), one rarity for each side of the comparison. The norm of the values
+// themselves, 1 but for a long text, stays.
 func (sc *scratch) weigh(t *frequencyTable, f featureVec) {
 	sc.rare = sc.rare[:0]
 	total := t.total.Load()
-	var sum float64
+	var sum, plain float64
 	for i, h := range f.hash {
 		k := rarity(t.count(h), total)
 		w := f.value[i] * k
 		sum += float64(w * w)
+		plain += float64(f.value[i] * f.value[i])
 		sc.rare = append(sc.rare, w*k)
 	}
 	if sum == 0 {
 		return
 	}
-	scale := float32(looseScale / math.Sqrt(sum))
+	scale := float32(looseScale * math.Sqrt(plain/sum))
 	for i := range sc.rare {
 		sc.rare[i] *= scale
 	}
@@ -167,106 +154,35 @@ func (sc *scratch) accumulate(v *view, f featureVec, values []float32) {
 	}
 }
 
-// pick appends the slots of each run that come near its best, or that clear the floor of an intent without siblings.
+// addVectors adds the vector evidence to sc.acc and notes the cosines.
+func (sc *scratch) addVectors(v *view, near []driver.Hit) {
+	if !v.vectors || len(near) == 0 {
+		sc.cosines = sc.cosines[:0]
+		return
+	}
+	sc.cosines = slices.Grow(sc.cosines[:0], len(v.slots))[:len(v.slots)]
+	clear(sc.cosines)
+	for _, h := range near {
+		if slot, ok := v.slotOf(h.ID); ok {
+			sc.cosines[slot] = h.Score
+			sc.acc[slot] += v.slots[slot].model.vector * vectorEvidence(h.Score)
+		}
+	}
+}
+
+// pick appends the slots that take part.
 func (sc *scratch) pick(v *view, q *query) {
-	for _, r := range v.runs {
-		acc := sc.acc[r.lo:r.hi]
-		if r.model.vector > 0 && q.vector != nil {
-			for i := range acc {
-				if c := sc.cosine(v.ids[int(r.lo)+i]); c > 0 {
-					acc[i] += r.model.vector * vectorEvidence(c)
-				}
-			}
-		}
-		floor := v.floor(r, acc)
-		if q.all {
-			floor = negInf
-		}
-		for i, score := range acc {
-			slot := r.lo + uint32(i)
-			h := v.slots[slot]
-			if (score < floor && h.in != q.only) || v.isDead(slot) {
-				continue
-			}
-			c := sc.cosine(h.in.id)
-			var fused float32
-			if r.model.vector > 0 && q.vector != nil {
-				fused = r.model.vector * vectorEvidence(c)
-			}
-			sc.found = append(sc.found, candidate{head: h, lexical: score - fused, cosine: c, score: score})
-		}
-	}
-}
-
-// floor is the score below which an intent of the run cannot matter, given the scores of the run.
-func (v *view) floor(r run, scores []float32) float32 {
-	if r.model.set.solo {
-		return r.model.lowest
-	}
-	best := negInf
-	for i, s := range scores {
-		if s > best && !v.isDead(r.lo+uint32(i)) {
-			best = s
-		}
-	}
-	return max(best-scoreWindow, r.model.lowest)
-}
-
-// compete turns scores into calibrated probabilities: within a set an intent's evidence is its score against the others'.
-// Barred candidates (nobody may send them the message) do not compete. found is sorted by set, best first.
-func compete(found []candidate) {
-	slices.SortFunc(found, func(a, b candidate) int {
-		if a.head.model.set != b.head.model.set {
-			if a.head.model.set.key < b.head.model.set.key {
-				return -1
-			}
-			return 1
-		}
-		switch {
-		case a.score > b.score:
-			return -1
-		case a.score < b.score:
-			return 1
-		case a.head.in.def.intent.Name < b.head.in.def.intent.Name:
-			return -1
-		}
-		return 1
-	})
-	for lo := 0; lo < len(found); {
-		hi := lo + 1
-		for hi < len(found) && found[hi].head.model.set == found[lo].head.model.set {
-			hi++
-		}
-		competeSet(found[lo:hi])
-		lo = hi
-	}
-}
-
-func competeSet(list []candidate) {
-	none := list[0].head.model.none()
-	best, sum := none, 0.0
-	for i := range list {
-		if c := &list[i]; c.reason == 0 && !c.certain {
-			best = max(best, c.score)
-		}
-	}
-	for i := range list {
-		if c := &list[i]; c.reason == 0 && !c.certain && c.score > best-2*scoreWindow {
-			sum += math.Exp(float64(c.score - best))
-		}
-	}
-	sum += math.Exp(float64(none - best))
-	for i := range list {
-		c := &list[i]
-		if c.certain {
-			c.logit, c.prob = certainLogit, 1
+	for i, score := range sc.acc {
+		if score < contends && !q.all && (q.only == nil || v.slots[i].in != q.only) {
 			continue
 		}
-		all := sum
-		if c.reason != 0 { // barred: as if it were let in
-			all += math.Exp(float64(min(c.score-best, 80)))
+		if v.isDead(uint32(i)) {
+			continue
 		}
-		c.logit = c.head.model.calibration.logit(marginOf(c.score, float64(best)+math.Log(all)), c.score)
-		c.prob = sigmoid(c.logit)
+		c := contender{head: v.slots[i], score: score}
+		if len(sc.cosines) > 0 {
+			c.cosine = sc.cosines[i]
+		}
+		sc.contenders = append(sc.contenders, c)
 	}
 }

@@ -15,10 +15,10 @@ type segment struct {
 	table []tableCell // open addressing over keys; size a power of two
 	shift uint32
 	slots []*head
-	ids   []uint64 // index entry of each slot's intent
 	runs  []run
 
-	vectors bool // a model of it uses vector evidence
+	vectors bool     // a model of it uses vector evidence
+	ids     []idCell // open addressing over the slots' index entries, where it does; size a power of two
 }
 
 type posting struct {
@@ -26,9 +26,13 @@ type posting struct {
 	weight float32
 }
 
-type tableCell struct {
-	key   uint32
-	index int32 // 1 + index into keys, 0 = free
+// tableCell is where a feature's postings are; lo = hi marks a free cell.
+type tableCell struct{ key, lo, hi uint32 }
+
+// idCell finds the slot of an index entry; entry 0 marks a free cell.
+type idCell struct {
+	id   uint64
+	slot uint32
 }
 
 // run is the slots [lo,hi) of one set in one segment.
@@ -74,14 +78,12 @@ func (s *segment) finish() {
 	mask := uint32(len(s.table) - 1)
 	for i, k := range s.keys {
 		p := k >> s.shift
-		for s.table[p].index != 0 {
+		for s.table[p].lo != s.table[p].hi {
 			p = (p + 1) & mask
 		}
-		s.table[p] = tableCell{k, int32(i + 1)}
+		s.table[p] = tableCell{k, s.start[i], s.start[i+1]}
 	}
-	s.ids = make([]uint64, len(s.slots))
 	for i, h := range s.slots {
-		s.ids[i] = h.in.id
 		s.vectors = s.vectors || h.model.vector > 0
 		if n := len(s.runs); n > 0 && s.runs[n-1].model == h.model {
 			s.runs[n-1].hi++
@@ -89,6 +91,38 @@ func (s *segment) finish() {
 		}
 		s.runs = append(s.runs, run{h.model, uint32(i), uint32(i + 1)})
 	}
+	if s.vectors {
+		s.indexIDs()
+	}
+}
+
+func (s *segment) indexIDs() {
+	size := 64
+	for size < 2*len(s.slots) {
+		size *= 2
+	}
+	s.ids = make([]idCell, size)
+	for i, h := range s.slots {
+		if h.in.vector == nil || h.model.vector == 0 {
+			continue
+		}
+		p := h.in.id & uint64(size-1)
+		for s.ids[p].id != 0 {
+			p = (p + 1) & uint64(size-1)
+		}
+		s.ids[p] = idCell{h.in.id, uint32(i)}
+	}
+}
+
+// slotOf is the slot of the intent with that index entry, if its model uses vectors.
+func (s *segment) slotOf(id uint64) (slot uint32, ok bool) {
+	mask := uint64(len(s.ids) - 1)
+	for p := id & mask; s.ids[p].id != 0; p = (p + 1) & mask {
+		if s.ids[p].id == id {
+			return s.ids[p].slot, true
+		}
+	}
+	return 0, false
 }
 
 // lookup is the postings of a feature, nil for an unknown one.
@@ -96,39 +130,13 @@ func (s *segment) lookup(key uint32) []posting {
 	mask := uint32(len(s.table) - 1)
 	for p := key >> s.shift; ; p = (p + 1) & mask {
 		c := &s.table[p]
-		if c.index == 0 {
+		if c.lo == c.hi {
 			return nil
 		}
 		if c.key == key {
-			return s.posts[s.start[c.index-1]:s.start[c.index]]
+			return s.posts[c.lo:c.hi]
 		}
 	}
-}
-
-// view is a segment with the slots that no longer count.
-type view struct {
-	*segment
-	dead  []uint64 // bit a slot; nil = none
-	alive int
-}
-
-func newView(s *segment) *view { return &view{segment: s, alive: len(s.slots)} }
-
-func (v *view) isDead(slot uint32) bool {
-	return v.dead != nil && v.dead[slot>>6]&(1<<(slot&63)) != 0
-}
-
-// without is v with more dead slots.
-func (v *view) without(slots []uint32) *view {
-	n := &view{segment: v.segment, alive: v.alive, dead: make([]uint64, (len(v.slots)+63)/64)}
-	copy(n.dead, v.dead)
-	for _, s := range slots {
-		if n.dead[s>>6]&(1<<(s&63)) == 0 {
-			n.dead[s>>6] |= 1 << (s & 63)
-			n.alive--
-		}
-	}
-	return n
 }
 
 // merge joins two views into a segment of their live slots. Slots are put in order of their sets' appearance.

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/internal/bus"
-	"golang.org/x/sync/errgroup"
 )
 
 // words is a vocabulary of 5,832 made-up words: three syllables each.
@@ -132,4 +133,19 @@ func BenchmarkDeliver(b *testing.B) {
 		}
 		done += len(ds)
 	}
+}
+
+// BenchmarkRegister is the registration of b.N intents by 64 callers, and the start of a node that has them all:
+// -benchtime 100000x for a hundred thousand.
+func BenchmarkRegister(b *testing.B) {
+	dir := b.TempDir()
+	w, done := open(b, dir)
+	b.ResetTimer()
+	register(b, w, 0, b.N)
+	b.StopTimer()
+	done()
+	start := time.Now()
+	_, done = open(b, dir)
+	b.ReportMetric(float64(time.Since(start).Microseconds())/float64(b.N), "start-µs/intent")
+	done()
 }

@@ -92,8 +92,8 @@ type Info struct {
 	Intents         int // of the caller's tenant
 	RegistryVersion uint64
 	PendingRefits   int
-	Messages        int64 // retained; this and what follows is of the whole node, see Info
-	DiskBytes       int64
+	Messages        int64 // retained, of the caller's tenant
+	DiskBytes       int64 // this and what follows is of the whole node: see Info
 	Syncs           int64
 	Commits         int64
 }
@@ -106,14 +106,14 @@ func (b *Bus) Info(ctx context.Context, p semabus.Principal) (Info, error) {
 		Embed: b.build.Embed, StartedAt: b.started, RegistryVersion: b.router.Version(p.Tenant),
 		Intents: b.router.Len(p.Tenant), PendingRefits: b.router.Pending(p.Tenant), Space: b.tier.Space,
 	}
-	if p.Tenant != semabus.DefaultTenant || !operates(p) {
-		return in, nil
-	}
 	st, err := b.broker.Stats(ctx, p.Tenant, []string{semabus.GroupUnmatched})
 	if err != nil {
 		return Info{}, err
 	}
-	in.Messages, in.DiskBytes, in.Syncs, in.Commits = st.Messages, st.Bytes, st.Syncs, st.Commits
+	in.Messages = st.Messages
+	if p.Tenant == semabus.DefaultTenant && operates(p) {
+		in.DiskBytes, in.Syncs, in.Commits = st.Bytes, st.Syncs, st.Commits
+	}
 	return in, nil
 }
 

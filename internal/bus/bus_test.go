@@ -27,9 +27,15 @@ var (
 // open makes a bus over a data folder; the same folder twice is a restart.
 func open(t testing.TB, dir string) (*bus.Bus, func()) {
 	t.Helper()
-	clock := semabus.SystemClock{}
-	engine, err := localbroker.Open(localbroker.Options{Dir: dir, Clock: clock, Logger: slog.New(slog.DiscardHandler)})
+	engine, err := localbroker.Open(localbroker.Options{Dir: dir, Clock: semabus.SystemClock{}, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
+	return over(t, engine), func() { must(t, engine.Close()) }
+}
+
+// over makes a bus over an engine; two of them are two nodes.
+func over(t testing.TB, engine *localbroker.Broker) *bus.Bus {
+	t.Helper()
+	clock := semabus.SystemClock{}
 	br, err := broker.New(engine, broker.Options{Clock: clock})
 	must(t, err)
 	em := embed.New(localembed.New(), embed.Options{})
@@ -37,7 +43,7 @@ func open(t testing.TB, dir string) (*bus.Bus, func()) {
 	must(t, err)
 	b, err := bus.Open(t.Context(), bus.Options{Broker: br, Embedder: em, Router: ro, Flow: flow.New(clock), Clock: clock})
 	must(t, err)
-	return b, func() { must(t, engine.Close()) }
+	return b
 }
 
 func setup(t testing.TB) *bus.Bus {
@@ -323,6 +329,11 @@ func TestRetryAndDeadLetter(t *testing.T) {
 			t.Fatalf("attempt %d: %+v", attempt, ds)
 		}
 		must(t, b.Settle(t.Context(), alice, []semabus.Settlement{{Token: ds[0].Lease.Token, Outcome: semabus.SettleRetry, Error: "no luck"}})[0].Err)
+	}
+	st, err := b.GroupStats(t.Context(), alice, nil)
+	must(t, err)
+	if i := slices.IndexFunc(st, func(g semabus.GroupStats) bool { return g.Group == "g" }); i < 0 || st[i].DeadLetters != 1 || st[i].Ready != 0 {
+		t.Errorf("stats %+v", st)
 	}
 	if d := one(t, b, semabus.GroupDeadLetter); d.Message.Text != "flaky" {
 		t.Errorf("dead letter %+v", d.Message)

@@ -69,7 +69,8 @@ func (b *Bus) embedded(m *semabus.Message) bool {
 }
 
 // targets are the queues a decision leads to. A group whose queue is full (max_depth) gets the message as a dead letter
-// instead, and where it is the only one the message is refused: one slow group never delays another.
+// instead, and where it is the only one the message is refused: one slow group never delays another. Publishes at the same
+// moment may overshoot the depth by their number.
 func (b *Bus) targets(ctx context.Context, tenant string, d *semabus.Decision) ([]broker.Target, error) {
 	switch d.Outcome {
 	case semabus.OutcomeNone:
@@ -87,31 +88,18 @@ func (b *Bus) targets(ctx context.Context, tenant string, d *semabus.Decision) (
 		if depth == 0 {
 			continue
 		}
-		full, err := b.full(ctx, tenant, m.Group, depth)
+		waiting, err := b.broker.Depth(ctx, tenant, m.Group)
 		switch {
 		case err != nil:
 			return nil, err
-		case full && len(d.Matches) == 1:
+		case waiting < depth:
+		case len(d.Matches) == 1:
 			return nil, &semabus.Error{Code: semabus.CodeResourceExhausted, Reason: semabus.ReasonOverloaded, Op: "bus.Publish",
 				Field: "group", Value: semabus.Shorten(m.Group), Limit: strconv.FormatInt(depth, 10) + " waiting deliveries",
 				Fix: "publish again later, or raise the group's max_depth", RetryAfter: time.Second}
-		case full:
+		default:
 			out[i].Group, out[i].Dead = semabus.GroupDeadLetter, broker.DeadOverflow
 		}
 	}
 	return out, nil
-}
-
-// full reports whether depth deliveries of a group wait. Publishes at the same moment may overshoot by their number.
-func (b *Bus) full(ctx context.Context, tenant, group string, depth int64) (bool, error) {
-	st, err := b.broker.Stats(ctx, tenant, []string{group})
-	if err != nil {
-		return false, err
-	}
-	for _, g := range st.Groups {
-		if g.Group == group {
-			return g.Ready+g.Delayed+g.Leased >= depth, nil
-		}
-	}
-	return false, nil
 }

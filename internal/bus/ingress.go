@@ -5,10 +5,11 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/broker/driver"
-	"golang.org/x/sync/errgroup"
 )
 
 // ingressLog marks a tenant that has published asynchronously: its only event is written with the tenant's first such
@@ -131,7 +132,7 @@ func (b *Bus) decideIngress(ctx context.Context, tenant string, ds []semabus.Del
 		}
 	}
 	ctx = context.WithoutCancel(ctx) // a commit is short and must not be torn
-	done, _ := b.broker.Commit(ctx, commits)
+	done := b.commitAll(ctx, commits)
 	var poison []*broker.Commit
 	for i := range done {
 		switch err := done[i].Err; {

@@ -76,11 +76,7 @@ func (b *Bus) store(ctx context.Context, tenant string, commits []*broker.Commit
 	if len(commits) == 0 {
 		return
 	}
-	start := b.clock.Now()
-	cctx, span := b.tracer.Commit(ctx)
-	done, err := b.broker.Commit(cctx, commits)
-	span.End(err)
-	b.metrics.CommitTook(b.clock.Now().Sub(start), len(commits))
+	done := b.commitAll(ctx, commits)
 	for k, w := range ready {
 		r := &results[w.at]
 		switch {
@@ -96,6 +92,16 @@ func (b *Bus) store(ctx context.Context, tenant string, commits []*broker.Commit
 		}
 		w.span.End(r.Err)
 	}
+}
+
+// commitAll is broker.Commit under a span and a clock. An error of the engine is in the Err of each commit that it is about.
+func (b *Bus) commitAll(ctx context.Context, commits []*broker.Commit) []broker.Committed {
+	start := b.clock.Now()
+	ctx, span := b.tracer.Commit(ctx)
+	done, err := b.broker.Commit(ctx, commits)
+	span.End(err)
+	b.metrics.CommitTook(b.clock.Now().Sub(start), len(commits))
+	return done
 }
 
 // published is what follows a successful publish in memory.
@@ -143,7 +149,7 @@ func at(err error, i, n int) error {
 	if n == 1 {
 		return err
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // rebuilds the tree itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		all := joined.Unwrap()
 		placed := make([]error, len(all))
 		for k, e := range all {

@@ -16,7 +16,9 @@ const intentLog = "$registry/intents"
 
 const (
 	registryPrefix = "$registry/"
-	readPage       = 4096
+	foldBytes      = 32 << 20 // of events, applied together
+	firstPage      = 256      // events of the first read; those after it by the size of what came
+	maxPageEvents  = 16 << 10
 )
 
 // registry keeps, for each (tenant, registry log), how far it was folded. Changes of one log are serialised here and, between
@@ -76,24 +78,34 @@ func (b *Bus) load(ctx context.Context) error {
 	return nil
 }
 
-// fold reads what is new in a registry log and applies it. l.turn is held, or nobody else knows l yet.
+// fold reads what is new in a registry log and applies it, many changes together: that is what makes a start with a hundred
+// thousand intents short. l.turn is held, or nobody else knows l yet.
 func (b *Bus) fold(ctx context.Context, tenant, name string, l *registryLog) error {
+	pos, page := l.pos, firstPage
+	var data [][]byte
+	size := 0
 	for {
-		events, err := b.broker.Read(ctx, driver.ReadRequest{Tenant: tenant, Log: name, After: l.pos, Max: readPage})
+		events, err := b.broker.Read(ctx, driver.ReadRequest{Tenant: tenant, Log: name, After: pos, Max: page})
 		if err != nil {
 			return err
+		}
+		for i := range events {
+			data = append(data, events[i].Data)
+			size += len(events[i].Data)
+			pos = events[i].Position
+		}
+		if len(data) > 0 && (len(events) == 0 || size >= foldBytes) {
+			if err := b.apply(ctx, tenant, name, data); err != nil {
+				return err
+			}
+			l.pos, data, size = pos, nil, 0
 		}
 		if len(events) == 0 {
 			return nil
 		}
-		data := make([][]byte, len(events))
-		for i := range events {
-			data[i] = events[i].Data
+		if size > 0 {
+			page = max(1, min(maxPageEvents, (foldBytes-size)*len(data)/size))
 		}
-		if err := b.apply(ctx, tenant, name, data); err != nil {
-			return err
-		}
-		l.pos = events[len(events)-1].Position
 	}
 }
 

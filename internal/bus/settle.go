@@ -9,6 +9,7 @@ import (
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/broker/driver"
+	"github.com/semabus/semabus/internal/obs"
 )
 
 // SettleResult is the answer to one settlement.
@@ -28,6 +29,7 @@ type settling struct {
 	commit broker.Commit
 	settle [1]broker.Settle
 	held   *broker.Held // looked up only where the settlement needs it
+	spans  []obs.Span   // of the outputs
 }
 
 // Settle ends deliveries. Each settlement is a commit of its own: the settlement, its outputs and their deliveries become
@@ -65,7 +67,7 @@ func (b *Bus) settleAll(ctx context.Context, ready []*settling, results []Settle
 	for k, w := range ready {
 		commits[k] = &w.commit
 	}
-	done, _ := b.broker.Commit(ctx, commits) // its error is in the Err of each commit that it is about
+	done := b.commitAll(ctx, commits)
 	for k, w := range ready {
 		if overBudget(&w.commit, done[k].Err) {
 			park(w)
@@ -79,6 +81,9 @@ func (b *Bus) settleAll(ctx context.Context, ready []*settling, results []Settle
 
 // settled is the result of a settlement, and what follows a successful one in memory.
 func (b *Bus) settled(w *settling, done broker.Committed, err error) SettleResult {
+	for _, span := range w.spans {
+		span.End(err)
+	}
 	if err != nil {
 		return SettleResult{Err: err}
 	}
@@ -116,6 +121,9 @@ func (b *Bus) repeated(ctx context.Context, w *settling, err error) SettleResult
 		if done, perr := b.commit(ctx, probe); perr == nil && done.Duplicate {
 			return b.settled(w, done, nil)
 		}
+	}
+	for _, span := range w.spans {
+		span.End(err)
 	}
 	return SettleResult{Err: err}
 }
@@ -212,8 +220,14 @@ func (b *Bus) outputs(ctx context.Context, p semabus.Principal, w *settling, sc 
 		if err := b.checkMessage(m, field); err != nil {
 			return err
 		}
+		octx := ctx
+		if b.tracer != nil {
+			var span obs.Span
+			octx, span = b.tracer.Publish(ctx, m)
+			w.spans = append(w.spans, span)
+		}
 		var err error
-		if e.Decision, err = b.outputDecision(ctx, p.Tenant, m, w.held.Delivery.Group, sc); err != nil {
+		if e.Decision, err = b.outputDecision(octx, p.Tenant, m, w.held.Delivery.Group, sc); err != nil {
 			return err
 		}
 		if e.Groups, err = b.targets(ctx, p.Tenant, e.Decision); err != nil {

@@ -9,20 +9,21 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/api"
-	"golang.org/x/sys/unix"
 )
 
 // keysFile is the credentials' file in the data folder. It holds hashes, never secrets.
@@ -75,7 +76,7 @@ func (k *Keys) reload() error {
 		return nil
 	}
 	if err != nil {
-		return k.damaged(err)
+		return k.failed(err)
 	}
 	// Each change is a new file, so that two in one tick of the file system's clock are told apart by identity.
 	if k.loaded != nil && os.SameFile(st, k.loaded) && st.ModTime().Equal(k.loaded.ModTime()) && st.Size() == k.loaded.Size() {
@@ -83,7 +84,7 @@ func (k *Keys) reload() error {
 	}
 	raw, err := os.ReadFile(k.path)
 	if err != nil {
-		return k.damaged(err)
+		return k.failed(err)
 	}
 	var list []*key
 	if err := json.Unmarshal(raw, &list); err != nil {
@@ -101,9 +102,20 @@ func (k *Keys) reload() error {
 	return nil
 }
 
+// damaged is a file that can be read and is none of ours.
 func (k *Keys) damaged(err error) error {
 	return &semabus.Error{Code: semabus.CodeDataLoss, Reason: semabus.ReasonDataDamaged, Op: "node.Keys", Field: k.path,
 		Fix: "restore the file from a backup, or stop the node, delete the file and create new keys", Err: err}
+}
+
+// failed is a file system that would not do it; nothing was changed.
+func (k *Keys) failed(err error) error {
+	e := &semabus.Error{Code: semabus.CodeUnavailable, Reason: semabus.ReasonEngineUnavailable, Op: "node.Keys", Field: k.path,
+		Value: semabus.Shorten(err.Error()), Fix: "let this user read and write the data folder", Err: err}
+	if errors.Is(err, syscall.ENOSPC) {
+		e.Reason, e.Fix = semabus.ReasonDiskFull, "free disk space"
+	}
+	return e
 }
 
 // Empty reports whether no key was ever created: the node then serves tenant "default" on loopback without credentials.
@@ -118,8 +130,8 @@ func (k *Keys) Empty() bool {
 func (k *Keys) Authenticate(_ context.Context, bearer, subject string) (semabus.Principal, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.reload(); err != nil { // the path is not a caller's business
-		return semabus.Principal{}, fmt.Errorf("keys cannot be read: %s", err)
+	if err := k.reload(); err != nil {
+		return semabus.Principal{}, unreadable{err}
 	}
 	switch {
 	case len(k.byID) == 0 && !k.closed:
@@ -139,6 +151,12 @@ func (k *Keys) Authenticate(_ context.Context, bearer, subject string) (semabus.
 	}
 	return semabus.Principal{}, refused(semabus.ReasonNoCredential, "", "send `authorization: Bearer KEY`, or set SEMABUS_API_KEY")
 }
+
+// unreadable hides the typed error of a damaged store from clients: its path is not their business.
+type unreadable struct{ cause error }
+
+// Error implements error.
+func (u unreadable) Error() string { return "keys cannot be read: " + u.cause.Error() }
 
 func refused(reason, value, fix string) error {
 	return &semabus.Error{Code: semabus.CodeUnauthenticated, Reason: reason, Op: "node.Authenticate", Field: "authorization",
@@ -290,32 +308,38 @@ func (k *Keys) change(edit func() error) error {
 	defer k.mu.Unlock()
 	lock, err := os.OpenFile(k.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return k.damaged(err)
+		return k.failed(err)
 	}
 	defer lock.Close() //nolint:errcheck // releases the lock; nothing was written
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return k.damaged(err)
+		return k.failed(err)
 	}
 	if err := k.reload(); err != nil {
 		return err
 	}
-	if err := edit(); err != nil {
-		return err
+	err = edit()
+	if err == nil {
+		err = k.write()
 	}
+	k.loaded = nil // read back what is there: the change, or, where it failed, the keys without it
+	return errors.Join(err, k.reload())
+}
+
+// write stores all keys durably.
+func (k *Keys) write() error {
 	list := make([]*key, 0, len(k.byID))
 	for _, e := range k.byID {
 		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b *key) int { return strings.Compare(a.ID, b.ID) })
 	raw, err := json.MarshalIndent(list, "", "  ")
+	if err == nil {
+		err = writeFile(k.path, raw)
+	}
 	if err != nil {
-		return k.damaged(err)
+		return k.failed(err)
 	}
-	if err := writeFile(k.path, raw); err != nil {
-		return k.damaged(err)
-	}
-	k.loaded = nil // read it back
-	return k.reload()
+	return nil
 }
 
 // writeFile replaces a file durably: temporary file, sync, rename, sync of the folder.

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/internal/node"
-	"golang.org/x/sync/errgroup"
 )
 
 func openKeys(t *testing.T, dir string) *node.Keys {
@@ -143,6 +144,30 @@ func TestHalfWrittenChangeIsNone(t *testing.T) {
 	must(t, err)
 	if list, err := openKeys(t, dir).List(t.Context(), ""); err != nil || len(list) != 2 {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// TestUnwritableFolder: what could not be written is not true, in no process, and the error says what to do.
+func TestUnwritableFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k := openKeys(t, dir)
+	secret, id, err := k.Create(t.Context(), "acme", "", "", semabus.RoleAgent)
+	must(t, err)
+	must(t, os.Mkdir(filepath.Join(dir, "keys.json.tmp"), 0o700)) // no file can be made in its place
+	_, _, err = k.Create(t.Context(), "acme", "", "", semabus.RoleAgent)
+	for name, err := range map[string]error{"create": err, "revoke": k.Revoke(t.Context(), id)} {
+		if e, ok := semabus.AsError(err); !ok || e.Code != semabus.CodeUnavailable || e.Fix == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, store := range map[string]*node.Keys{"this": k, "another process": openKeys(t, dir)} {
+		if list, err := store.List(t.Context(), ""); err != nil || len(list) != 1 || list[0].Revoked {
+			t.Errorf("%s lists %+v, %v", name, list, err)
+		}
+		if _, err := store.Authenticate(t.Context(), secret, ""); err != nil {
+			t.Errorf("%s: the old key: %v", name, err)
+		}
 	}
 }
 

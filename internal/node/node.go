@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/api"
 	"github.com/semabus/semabus/broker"
@@ -21,8 +24,6 @@ import (
 	"github.com/semabus/semabus/internal/bus"
 	"github.com/semabus/semabus/internal/obs"
 	"github.com/semabus/semabus/router"
-	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 )
 
 // Options are what the composition root itself is given. Zero values: the machine's clock, a silent logger.

@@ -8,12 +8,14 @@ import (
 	"testing"
 	"time"
 
-	semabus "github.com/semabus/semabus"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
-	"github.com/semabus/semabus/internal/node"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
+	"github.com/semabus/semabus/internal/node"
 )
 
 func TestServesUntilItIsStopped(t *testing.T) {
@@ -47,6 +49,50 @@ func TestServesUntilItIsStopped(t *testing.T) {
 	must(t, stop())
 	if _, err := net.DialTimeout("tcp", n.GRPCAddr(), time.Second); err == nil {
 		t.Error("the port is still open")
+	}
+}
+
+// TestStopsWithOpenStreams: members and publishers are told, what they hold comes back to others, and Run returns although
+// one of them does not leave.
+func TestStopsWithOpenStreams(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n, stop := start(t, config(dir))
+	conn := dial(t, n.GRPCAddr())
+	_, err := publish(t, conn, &semabusv1.Message{To: "g", Text: "job"})
+	must(t, err)
+	client := semabusv1.NewBusClient(conn)
+	member, err := client.Subscribe(t.Context())
+	must(t, err)
+	must(t, member.Send(&semabusv1.SubscribeRequest{Frame: &semabusv1.SubscribeRequest_Hello{Hello: &semabusv1.SubscribeHello{
+		Group: "g", Credit: &semabusv1.Credit{Messages: 10}}}}))
+	publisher, err := client.PublishStream(t.Context())
+	must(t, err)
+	must(t, publisher.Send(&semabusv1.PublishStreamRequest{Frame: &semabusv1.PublishStreamRequest_Hello{Hello: &semabusv1.PublishHello{}}}))
+	if w, err := publisher.Recv(); err != nil || w.GetWelcome() == nil {
+		t.Fatalf("%v, %v", w, err)
+	}
+	for got := false; !got; {
+		r, err := member.Recv()
+		must(t, err)
+		got = r.GetDeliveries() != nil
+	}
+	var g errgroup.Group
+	g.Go(stop)
+	for told := false; !told; {
+		r, err := member.Recv()
+		must(t, err)
+		told = r.GetGoAway() != nil
+	}
+	if r, err := publisher.Recv(); err != nil || r.GetGoAway() == nil {
+		t.Errorf("the publisher heard %v, %v", r, err)
+	}
+	must(t, g.Wait()) // the member stays until it is cut
+	n, _ = start(t, config(dir))
+	f, err := semabusv1.NewBusClient(dial(t, n.GRPCAddr())).Fetch(t.Context(), &semabusv1.FetchRequest{Group: "g"})
+	must(t, err)
+	if len(f.GetDeliveries()) != 1 {
+		t.Error("what the member held did not come back")
 	}
 }
 

@@ -7,15 +7,15 @@ import (
 	"testing"
 	"time"
 
-	semabus "github.com/semabus/semabus"
-	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
-	"github.com/semabus/semabus/internal/node"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
+
+	semabus "github.com/semabus/semabus"
+	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
+	"github.com/semabus/semabus/internal/node"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -64,13 +64,6 @@ func dial(t *testing.T, address string, with ...credentials.TransportCredentials
 	must(t, err)
 	t.Cleanup(func() { must(t, conn.Close()) })
 	return conn
-}
-
-func as(t *testing.T, key string) context.Context {
-	if key == "" {
-		return t.Context()
-	}
-	return metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+key)
 }
 
 func publish(t *testing.T, conn *grpc.ClientConn, m *semabusv1.Message) (*semabusv1.Receipt, error) {

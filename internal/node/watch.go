@@ -80,6 +80,12 @@ func (n *Node) engine() (out obs.Engine) {
 		n.log.Warn("engine gauges are missing", "error", err)
 		return out
 	}
-	out.Messages, out.Marks, out.Bytes, out.Syncs, out.Commits = st.Messages, st.Marks, st.Bytes, st.Syncs, st.Commits
+	for _, t := range n.tenants(ctx)[1:] {
+		if st, err := n.broker.Stats(ctx, t, []string{semabus.GroupUnmatched}); err == nil {
+			out.Messages += st.Messages
+		}
+	}
+	out.Messages += st.Messages
+	out.Marks, out.Bytes, out.Syncs, out.Commits = st.Marks, st.Bytes, st.Syncs, st.Commits
 	return out
 }

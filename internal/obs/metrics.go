@@ -25,7 +25,6 @@ type Metrics struct {
 	rejected   prometheus.Counter
 	settled    [settles]prometheus.Counter // by semabus.SettleOutcome
 	delivered  prometheus.Counter
-	expired    prometheus.Counter
 	deadLetter prometheus.Counter
 	connected  prometheus.Gauge
 
@@ -70,7 +69,6 @@ func (m *Metrics) counters(r *prometheus.Registry) {
 		m.settled[i] = settled.WithLabelValues(semabus.SettleOutcome(i).String())
 	}
 	m.delivered = counter(r, "deliveries_total", "Deliveries leased to a consumer, every attempt.")
-	m.expired = counter(r, "leases_expired_total", "Leases that ended without a settle.")
 	m.deadLetter = counter(r, "dead_letters_total", "Deliveries moved to a dead-letter queue.")
 	m.connected = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: Namespace, Name: "subscribers",
 		Help: "Open subscriptions."})
@@ -180,13 +178,6 @@ func (m *Metrics) Delivered(waited time.Duration) {
 func (m *Metrics) Settled(o semabus.SettleOutcome) {
 	if m != nil && o > semabus.SettleUnspecified && int(o) < settles {
 		m.settled[o].Inc()
-	}
-}
-
-// LeaseExpired counts n leases that ended without a settle.
-func (m *Metrics) LeaseExpired(n int) {
-	if m != nil {
-		m.expired.Add(float64(n))
 	}
 }
 

@@ -81,7 +81,6 @@ func TestStagesAreInSeconds(t *testing.T) {
 	m.Called("/semabus.v1.Bus/Publish", semabus.CodeOK, 125*time.Millisecond)
 	m.Connected(2)
 	m.Connected(-1)
-	m.LeaseExpired(2)
 	m.DeadLettered()
 	for _, want := range []string{
 		"semabus_publish_seconds_sum 0.25",
@@ -92,7 +91,6 @@ func TestStagesAreInSeconds(t *testing.T) {
 		"semabus_deliveries_total 2",
 		`semabus_rpc_seconds_sum{code="OK",method="/semabus.v1.Bus/Publish"} 0.125`,
 		"semabus_subscribers 1",
-		"semabus_leases_expired_total 2",
 		"semabus_dead_letters_total 1",
 	} {
 		if got := scrape(t, m, want); len(got) != 1 {
@@ -165,7 +163,6 @@ func TestNilMetricsDoNothing(t *testing.T) {
 	m.CommitTook(1, 1)
 	m.Delivered(1)
 	m.Settled(semabus.SettleDone)
-	m.LeaseExpired(1)
 	m.DeadLettered()
 	m.Connected(1)
 	m.Called("/x", semabus.CodeOK, 1)

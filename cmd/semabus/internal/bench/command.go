@@ -3,10 +3,7 @@ package bench
 import (
 	"fmt"
 	"net"
-	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -28,16 +25,15 @@ Every message is decided and durable before it counts. With --window 1 each publ
 again. With --rate latencies count from when a message was due.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
 			if err := r.o.validate(); err != nil {
 				return err
 			}
-			if r.http == "" && r.addr != "" {
-				r.http = besides(r.addr)
+			r.own = !cmd.Flags().Changed("addr")
+			if r.http == "" {
+				r.http = besides(r.node.Target())
 			}
 			r.progress = cmd.ErrOrStderr()
-			result, err := r.run(ctx)
+			result, err := r.run(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -48,9 +44,9 @@ again. With --rate latencies count from when a message was due.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&r.addr, "addr", "", "node to use, HOST:PORT; default: start one")
+	r.node.Bind(cmd)
+	f.Lookup("addr").DefValue, f.Lookup("addr").Usage = "", "node to use, HOST:PORT; default: start one"
 	f.StringVar(&r.http, "http", "", "HTTP address of the node at --addr, for its CPU and memory; default: the port after --addr's")
-	f.StringVar(&r.key, "api-key", os.Getenv("SEMABUS_API_KEY"), "API key for --addr")
 	f.IntVar(&r.o.Publishers, "publishers", 64, "publishers at once")
 	f.IntVar(&r.o.Window, "window", 1, "messages of one publisher that may wait for their ack")
 	f.IntVar(&r.o.Groups, "groups", 16, "consumer groups, one member each")
@@ -69,7 +65,7 @@ func (o *Options) validate() error {
 		value    float64
 		min, max float64
 	}{
-		{"--publishers", float64(o.Publishers), 1, 10_000},
+		{"--publishers", float64(o.Publishers), 1, 4096},
 		{"--window", float64(o.Window), 1, 1 << 20},
 		{"--groups", float64(o.Groups), 1, 10_000},
 		{"--intents", float64(o.Intents), 1, 1_000_000},

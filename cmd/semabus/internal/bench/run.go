@@ -17,6 +17,7 @@ import (
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/client"
 	"github.com/semabus/semabus/cmd/semabus/internal/child"
+	"github.com/semabus/semabus/cmd/semabus/internal/connect"
 	"github.com/semabus/semabus/cmd/semabus/internal/wait"
 )
 
@@ -29,13 +30,15 @@ const (
 
 // runner measures one node.
 type runner struct {
-	addr, http, key string // addr "" = a node of its own
-	o               Options
-	progress        io.Writer
-	clock           semabus.Clock
+	own      bool // a node of its own
+	node     connect.Flags
+	http     string // HOST:PORT of the node's HTTP side
+	o        Options
+	progress io.Writer
+	clock    semabus.Clock
 }
 
-func (r *runner) say(format string, args ...any) {
+func (r *runner) sayf(format string, args ...any) {
 	fmt.Fprintf(r.progress, "bench: "+format+"\n", args...)
 }
 
@@ -43,16 +46,19 @@ func (r *runner) say(format string, args ...any) {
 // use is taken from the node where both share a machine.
 func (r *runner) run(ctx context.Context) (_ *Result, err error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	own := r.addr == ""
-	if own {
+	dial := r.node.Dial
+	if r.own {
 		node, err := child.StartNode(ctx, child.NodeOptions{})
 		if err != nil {
 			return nil, err
 		}
 		defer node.Close()
-		r.addr, r.http = node.GRPC, node.HTTP
+		r.http = node.HTTP
+		dial = func(ctx context.Context) (*client.Client, error) {
+			return client.Dial(ctx, node.GRPC, client.Options{})
+		}
 	}
-	c, err := client.Dial(ctx, r.addr, client.Options{APIKey: r.key, Window: max(4096, r.o.Publishers)})
+	c, err := dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +66,7 @@ func (r *runner) run(ctx context.Context) (_ *Result, err error) {
 	var id [4]byte
 	_, _ = rand.Read(id[:]) // never fails
 	n := names{hex.EncodeToString(id[:])}
-	if !own {
+	if !r.own {
 		if err := r.vacant(ctx, c); err != nil {
 			return nil, err
 		}
@@ -88,7 +94,7 @@ func (r *runner) vacant(ctx context.Context, c *client.Client) error {
 // register makes the intents and waits until the router has settled on them. The set is a task set: a message is for the one
 // best group, so that a publish means one delivery.
 func (r *runner) register(ctx context.Context, c *client.Client, n names) error {
-	r.say("registering %d intents for %d groups", r.o.Intents, r.o.Groups)
+	r.sayf("registering %d intents for %d groups", r.o.Intents, r.o.Groups)
 	if _, err := c.ConfigureSet(ctx, semabus.Set{Name: n.set(), Dispatch: semabus.DispatchTask}); err != nil {
 		return err
 	}
@@ -111,7 +117,7 @@ func (r *runner) register(ctx context.Context, c *client.Client, n names) error 
 
 // drive runs consumers and publishers, measures in the middle, and drains.
 func (r *runner) drive(ctx context.Context, c *client.Client, l *load) (*Result, error) {
-	r.say("%d publishers with a window of %d, warming up", r.o.Publishers, r.o.Window)
+	r.sayf("%d publishers with a window of %d, warming up", r.o.Publishers, r.o.Window)
 	consuming, stopConsuming := context.WithCancel(ctx)
 	defer stopConsuming()
 	var before, after *Usage
@@ -125,7 +131,7 @@ func (r *runner) drive(ctx context.Context, c *client.Client, l *load) (*Result,
 		wait.For(running, r.clock, min(max(measured/4, 500*time.Millisecond), 3*time.Second))
 		before = r.usage(running)
 		l.stretch.open()
-		r.say("measuring for %g s", r.o.Seconds)
+		r.sayf("measuring for %g s", r.o.Seconds)
 		wait.For(running, r.clock, measured)
 		l.stretch.close()
 		after = r.usage(running)
@@ -143,7 +149,7 @@ func (r *runner) drive(ctx context.Context, c *client.Client, l *load) (*Result,
 		return nil, err
 	}
 	if n := l.unmatched.Load(); n > 0 {
-		r.say("%d of %d messages matched no intent: they have no delivery", n, l.sent.Load())
+		r.sayf("%d of %d messages matched no intent: they have no delivery", n, l.sent.Load())
 	}
 	return r.result(l, before, after), nil
 }
@@ -154,7 +160,7 @@ func (r *runner) usage(ctx context.Context) *Usage {
 	defer cancel()
 	u, err := usage(ctx, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, r.http)
 	if err != nil {
-		r.say("CPU and memory stay unknown: %v", err)
+		r.sayf("CPU and memory stay unknown: %v", err)
 		return nil
 	}
 	return &u

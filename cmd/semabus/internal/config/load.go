@@ -247,7 +247,7 @@ func (s *Sources) readFlags() *layer {
 
 // locate lists the faults that Validate found, each with the place where its value comes from.
 func (l *Loaded) locate(err error) []error {
-	many, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // Validate joins once
+	many, ok := err.(interface{ Unwrap() []error }) // Validate joins once
 	if !ok {
 		return nil
 	}

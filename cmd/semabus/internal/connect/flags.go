@@ -128,3 +128,6 @@ func bad(flag, value, fix string, err error) error {
 	e.Err = err
 	return e
 }
+
+// End closes a client whose calls have all returned: then there is nothing that closing could fail to finish.
+func End(c *client.Client) { _ = c.Close() }

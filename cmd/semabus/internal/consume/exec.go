@@ -46,7 +46,7 @@ func (w *worker) run(ctx context.Context, d *semabus.Delivery) (semabus.Settleme
 	case err == nil:
 		return w.answered(d, out.Bytes())
 	case ctx.Err() != nil:
-		return semabus.Settlement{Outcome: semabus.SettleRetry, Error: "stopped before it was done"}, nil
+		return semabus.Settlement{Outcome: semabus.SettleRetry, Error: "stopped before it was done"}, nil //nolint:nilerr // settled as such
 	case !errors.As(err, &exit):
 		return semabus.Settlement{}, err
 	}

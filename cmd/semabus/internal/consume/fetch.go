@@ -23,11 +23,10 @@ const ackNone = "none"
 
 // fetchOptions are the flags of the command.
 type fetchOptions struct {
-	to          connect.Flags
-	group, ack  string
-	fetch       client.FetchOptions
-	asJSON      bool
-	wait, lease time.Duration
+	to         connect.Flags
+	group, ack string
+	fetch      client.FetchOptions
+	asJSON     bool
 }
 
 // FetchCommand is `semabus fetch`.
@@ -72,7 +71,7 @@ func (o *fetchOptions) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer connect.End(c)
 	all, err := c.Fetch(ctx, o.group, o.fetch)
 	if err != nil {
 		return err
@@ -188,7 +187,7 @@ func (o *settleOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer connect.End(c)
 	results, err := c.Settle(ctx, settlements...)
 	if err != nil {
 		return err
@@ -261,7 +260,7 @@ func extend(ctx context.Context, to *connect.Flags, extensions []client.Extensio
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer connect.End(c)
 	errs, err := c.Extend(ctx, extensions...)
 	return errors.Join(append(errs, err)...)
 }

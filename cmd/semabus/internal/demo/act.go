@@ -47,7 +47,7 @@ func (s *stage) actRouting(ctx context.Context) error {
 	sum.Lost = s.summary.Lost
 	s.summary = sum
 	share := float64(sum.Right) / float64(sum.Messages)
-	s.prove(share >= shareGoal && len(lost) == 0,
+	s.provef(share >= shareGoal && len(lost) == 0,
 		"%d of %d messages reached exactly the right agents (%.1f %%); %d reached a wrong one, %d missed one, "+
 			"%d reached nobody; p50 %.1f ms, p99 %.1f ms from publish to the agent",
 		sum.Right, sum.Messages, 100*share, sum.Wrong, sum.Missed, sum.Unmatched, sum.P50, sum.P99)
@@ -107,10 +107,10 @@ func (s *stage) actAgentKilled(ctx context.Context) error {
 	effects := s.ledger.of(pair{p.id, runnerUp})
 	held := len(effects) == 1 && effects[0].Agent != victim.name
 	if !held {
-		s.prove(false, "kill -9 of %s (pid %d) while it worked; the ledger shows %d effects", victim.name, pid, len(effects))
+		s.provef(false, "kill -9 of %s (pid %d) while it worked; the ledger shows %d effects", victim.name, pid, len(effects))
 		return nil
 	}
-	s.prove(true, "kill -9 of %s (pid %d) while it worked; %s took over and was done %.1f s later; the ledger shows %d effect",
+	s.provef(true, "kill -9 of %s (pid %d) while it worked; %s took over and was done %.1f s later; the ledger shows %d effect",
 		victim.name, pid, effects[0].Agent, s.clock.Now().Sub(killed).Seconds(), len(effects))
 	return nil
 }
@@ -165,7 +165,7 @@ func (s *stage) actNodeKilled(ctx context.Context) error {
 	lost := s.ledger.await(done, mine)
 	s.summary.Lost += len(lost)
 	duplicated := s.ledger.duplicated()
-	s.prove(len(lost) == 0 && duplicated == 0 && acked == len(all),
+	s.provef(len(lost) == 0 && duplicated == 0 && acked == len(all),
 		"kill -9 of the node with %d acknowledged deliveries still open; ready again after %d ms; "+
 			"%d of %d messages acknowledged, %d of %d deliveries done, %d lost, %d effects duplicated",
 		open, back.Milliseconds(), acked, len(all), len(mine)-len(lost), len(mine), len(lost), duplicated)
@@ -177,7 +177,7 @@ func (s *stage) actWhy(ctx context.Context) error {
 	s.claim(4, "Every delivery and every non-delivery can be explained.")
 	i := slices.IndexFunc(s.sent[:len(s.desk)], func(p sent) bool { return len(p.receipt.Groups) > 0 })
 	if i < 0 {
-		s.prove(false, "no message was delivered")
+		s.provef(false, "no message was delivered")
 		return nil
 	}
 	p := &s.sent[i]
@@ -194,7 +194,7 @@ func (s *stage) actWhy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.prove(yes.Reason.Delivers() && !no.Reason.Delivers(),
+	s.provef(yes.Reason.Delivers() && !no.Reason.Delivers(),
 		"“%s”\n        %s: %s\n        %s: %s", p.text, got, yes.Text, other, no.Text)
 	return nil
 }

@@ -64,7 +64,7 @@ func runAgent(ctx context.Context, o agentOptions) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() // drains; what is not settled goes to another member
+	defer func() { _ = c.Close() }() // what is not settled goes to another member
 	// A second member of the group finds the intent registered already.
 	if _, err := c.RegisterIntent(ctx, in); err != nil && semabus.CodeOf(err) != semabus.CodeAlreadyExists {
 		return err

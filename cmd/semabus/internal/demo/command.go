@@ -35,7 +35,7 @@ On a terminal it stays for what you type. Exit code 1 when a claim did not hold.
 			} else if term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
 				after = prompt(cmd.InOrStdin())
 			}
-			return s.run(ctx, after)
+			return s.run(ctx, s.acts(), after)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a message, then one summary object")

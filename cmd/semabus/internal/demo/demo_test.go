@@ -2,13 +2,72 @@ package demo_test
 
 import (
 	"context"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/semabus/semabus/cmd/semabus/internal/demo"
+	"github.com/semabus/semabus/cmd/semabus/internal/root"
 )
+
+// TestMain plays the node and the agents when the demo starts this program as one of them.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "serve" || os.Args[1] == "demo") {
+		os.Exit(root.Main("test", os.Args[1:]))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// TestPrompt types at the prompt what a person would.
+func TestPrompt(t *testing.T) {
+	t.Parallel()
+	out, err := demo.Prompted(t.Context(),
+		"I lost my card.",
+		"/intent questions about volcanoes and lava",
+		"is lava from volcanoes hot?",
+		"/why 1",
+		"/why 1 refunds",
+		"/reject 2 typed-1",
+		"/kill typed-1",
+		"/kill nobody-7",
+		"/why 99",
+		"/reject",
+		"/help",
+		"/quit",
+		"this is not read any more",
+	)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"  1 → cards in ", "cards: Delivered", "listens for “questions about volcanoes and lava”", "  2 → typed-1 in ",
+		"refunds: Not delivered", "typed-1 learns that “is lava from volcanoes hot?” is not for it",
+		"typed-1 is dead, and nobody else works for typed-1", "NOT_FOUND", "give a message's number, 1 to 2", "/kill AGENT ",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is nowhere in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "3 →") {
+		t.Errorf("a line after /quit was published:\n%s", out)
+	}
+}
+
+// TestKilled plays the acts that kill an agent in the middle of a job, and the node under load.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	out, sum, err := demo.Killed(t.Context())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if sum.Lost != 0 || sum.EffectsDuplicated != 0 || strings.Count(out, "✓") != 2 || !strings.Contains(out, "the ledger shows 1 effect") {
+		t.Errorf("lost %d, duplicated %d\n%s", sum.Lost, sum.EffectsDuplicated, out)
+	}
+}
 
 func TestJudge(t *testing.T) {
 	t.Parallel()

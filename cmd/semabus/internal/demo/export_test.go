@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 
 	semabus "github.com/semabus/semabus"
 )
@@ -47,4 +49,20 @@ func (l Ledger) Await(ctx context.Context, want ...[2]string) int {
 		pairs[i] = pair{w[0], w[1]}
 	}
 	return len(l.l.await(ctx, pairs))
+}
+
+// Prompted sets the stage without playing an act, types the lines at the prompt and returns everything printed.
+func Prompted(ctx context.Context, lines ...string) (string, error) {
+	var out bytes.Buffer
+	s := &stage{out: &out, clock: semabus.SystemClock{}}
+	err := s.run(ctx, nil, prompt(strings.NewReader(strings.Join(lines, "\n"))))
+	return out.String(), err
+}
+
+// Killed plays the two acts that kill an agent and the node.
+func Killed(ctx context.Context) (string, Summary, error) {
+	var out bytes.Buffer
+	s := &stage{out: &out, clock: semabus.SystemClock{}}
+	err := s.run(ctx, []act{s.actAgentKilled, s.actNodeKilled}, nil)
+	return out.String(), s.summary, err
 }

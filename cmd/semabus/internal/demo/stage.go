@@ -41,7 +41,7 @@ type stage struct {
 	desk    []helpdesk.Message
 	sent    []sent // every message published, in order; /why N counts from 1
 	summary Summary
-	act     int      // being played
+	playing int      // number of the act
 	failed  []string // claims that did not hold
 	typed   int      // agents hired at the prompt
 }
@@ -61,8 +61,16 @@ func (s *sent) pairs() []pair {
 	return out
 }
 
+// act is one claim and its proof.
+type act func(context.Context) error
+
+// acts are what is played, in order.
+func (s *stage) acts() []act {
+	return []act{s.actRouting, s.actAgentKilled, s.actNodeKilled, s.actWhy}
+}
+
 // run sets the stage, plays the acts, then the prompt if there is one, and takes everything down.
-func (s *stage) run(ctx context.Context, prompt func(context.Context, *stage) error) error {
+func (s *stage) run(ctx context.Context, acts []act, prompt func(context.Context, *stage) error) error {
 	node, err := child.StartNode(ctx, child.NodeOptions{})
 	if err != nil {
 		return err
@@ -73,12 +81,12 @@ func (s *stage) run(ctx context.Context, prompt func(context.Context, *stage) er
 	if s.bus, err = client.Dial(ctx, node.GRPC, client.Options{}); err != nil {
 		return err
 	}
-	defer s.bus.Close() // nothing is in flight any more
+	defer func() { _ = s.bus.Close() }() // nothing is in flight any more
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.readLedger(ctx) })
 	g.Go(func() error {
-		err := s.play(ctx)
+		err := s.play(ctx, acts)
 		if err == nil && prompt != nil {
 			err = prompt(ctx, s)
 		}
@@ -99,12 +107,12 @@ func (s *stage) run(ctx context.Context, prompt func(context.Context, *stage) er
 // errCurtain ends the group once all is said.
 var errCurtain = errors.New("the demo is over")
 
-func (s *stage) play(ctx context.Context) error {
+func (s *stage) play(ctx context.Context, acts []act) error {
 	if err := s.assemble(ctx); err != nil {
 		return err
 	}
-	for _, act := range []func(context.Context) error{s.actRouting, s.actAgentKilled, s.actNodeKilled, s.actWhy} {
-		if err := act(ctx); err != nil {
+	for _, a := range acts {
+		if err := a(ctx); err != nil {
 			return err
 		}
 	}
@@ -171,16 +179,16 @@ func (s *stage) publish(ctx context.Context, m *semabus.Message) (*sent, error) 
 
 // claim prints an act's line of claim, before it is played.
 func (s *stage) claim(n int, claim string) {
-	s.act = n
+	s.playing = n
 	fmt.Fprintf(s.out, "\nact %d   %s\n", n, claim)
 }
 
-// prove prints the act's line of proof.
-func (s *stage) prove(held bool, format string, args ...any) {
+// provef prints the act's line of proof.
+func (s *stage) provef(held bool, format string, args ...any) {
 	mark := "✓"
 	if !held {
 		mark = "✗"
-		s.failed = append(s.failed, fmt.Sprintf("act %d", s.act))
+		s.failed = append(s.failed, fmt.Sprintf("act %d", s.playing))
 	}
 	fmt.Fprintf(s.out, "      %s %s\n", mark, fmt.Sprintf(format, args...))
 }

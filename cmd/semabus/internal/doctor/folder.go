@@ -27,7 +27,7 @@ func folder(c *node.Config, running bool) []Finding {
 		return []Finding{{"data folder", Fail, fault.Clean(err.Error()), "give this user the right to write " + dir}}
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // nothing but this check made it
-	defer f.Close()
+	defer f.Close()           //nolint:errcheck // it is removed
 	return []Finding{{"data folder", OK, c.Data + ", " + state, ""}, lock(c.Data, running), space(dir), fsync(f), clock(c.Data)}
 }
 
@@ -62,7 +62,7 @@ func lock(data string, running bool) Finding {
 	if err != nil {
 		return Finding{"data lock", Fail, fault.Clean(err.Error()), "give this user the right to read the folder"}
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	switch err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); {
 	case err == nil:
 		return Finding{"data lock", OK, "free", ""}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	semabus "github.com/semabus/semabus"
+	"github.com/semabus/semabus/cmd/semabus/internal/connect"
 	"github.com/semabus/semabus/cmd/semabus/internal/fault"
 	"github.com/semabus/semabus/internal/node"
 )
@@ -79,7 +80,7 @@ func (o *options) node(ctx context.Context, c *node.Config) Finding {
 		f.Detail, f.Fix = fault.Summary(err), "correct the flags"
 		return f
 	}
-	defer cl.Close()
+	defer connect.End(cl)
 	info, err := cl.Info(ctx)
 	switch code := semabus.CodeOf(err); {
 	case err == nil:

@@ -55,10 +55,11 @@ Protocols: shots, full, description, crosslingual, unseen, independent.`,
 func allCommand() *cobra.Command {
 	var f flags
 	cmd := &cobra.Command{
-		Use:   "all --data DIR --out results.jsonl",
-		Short: "Run every protocol that fits each set under DIR and print one Markdown table",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return f.all(cmd) },
+		Use:     "all --data DIR --out results.jsonl",
+		Short:   "Run every protocol that fits each set under DIR and print one Markdown table",
+		Example: "  semabus eval all --data sets --out results.jsonl",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.all(cmd) },
 	}
 	f.bind(cmd)
 	cmd.Flags().StringVar(&f.out, "out", "", "file for one JSON object a result (required)")
@@ -145,7 +146,7 @@ func (f *flags) all(cmd *cobra.Command) error {
 	if err != nil {
 		return usage("--out", f.out, err.Error())
 	}
-	defer out.Close() // each result is checked when it is written
+	defer out.Close() //nolint:errcheck // each result is checked when it is written
 	lines := json.NewEncoder(out)
 	var results []*Result
 	for _, path := range sets {

@@ -153,7 +153,7 @@ func readLines(dir, name string, f func(line []byte) error) error {
 			Fix: "name a folder that holds intents.jsonl and messages.jsonl or messages.jsonl.gz", Op: "eval.Load", Err: err,
 		}
 	}
-	defer file.Close() // read only
+	defer file.Close() //nolint:errcheck // read only
 	var r io.Reader = file
 	if strings.HasSuffix(path, ".gz") {
 		zr, err := gzip.NewReader(file)

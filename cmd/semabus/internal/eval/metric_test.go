@@ -89,9 +89,9 @@ func TestRecallOfSeveralGold(t *testing.T) {
 
 func TestKeepThreshold(t *testing.T) {
 	t.Parallel()
-	valid := make([]eval.Outcome, 20)
-	for i := range valid {
-		valid[i] = eval.Outcome{Gold: []string{"a"}, Best: eval.Confidence{Probability: float64(i+1) / 20}}
+	var valid []eval.Outcome
+	for i := range 20 {
+		valid = append(valid, eval.Outcome{Gold: []string{"a"}, Best: eval.Confidence{Probability: float64(i+1) / 20}})
 	}
 	valid = append(valid, eval.Outcome{Best: eval.Confidence{Probability: 0}}) // out of scope: no part in the choice
 	th, ok := eval.KeepThreshold(valid, 0.95)

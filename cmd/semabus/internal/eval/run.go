@@ -27,7 +27,7 @@ type runner struct {
 	clock     semabus.Clock
 }
 
-func (r *runner) say(format string, args ...any) {
+func (r *runner) sayf(format string, args ...any) {
 	fmt.Fprintf(r.progress, "eval: "+format+"\n", args...)
 }
 
@@ -39,7 +39,7 @@ func (r *runner) run(ctx context.Context, protocol string, p *plan) (_ *Result, 
 	}
 	defer func() { err = cmp.Or(err, s.close(p)) }()
 
-	r.say("%s %s: registering %d intents", p.set, protocol, len(p.intents))
+	r.sayf("%s %s: registering %d intents", p.set, protocol, len(p.intents))
 	started := r.clock.Now()
 	if err := s.register(ctx, p.intents); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (r *runner) run(ctx context.Context, protocol string, p *plan) (_ *Result, 
 		Set: p.set, Protocol: protocol, Args: p.args, Seed: p.seed, N: len(p.test),
 		RegisterSeconds: r.clock.Now().Sub(started).Seconds(),
 	}
-	r.say("ranking %d messages (registered in %.1f s)", len(p.valid)+len(p.test), out.RegisterSeconds)
+	r.sayf("ranking %d messages (registered in %.1f s)", len(p.valid)+len(p.test), out.RegisterSeconds)
 	valid, _, err := s.rank(ctx, r.clock, p, p.valid)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (r *runner) run(ctx context.Context, protocol string, p *plan) (_ *Result, 
 	}
 	out.RouteP50, out.RouteP99 = quantile(took, .50), quantile(took, .99)
 
-	r.say("publishing %d messages", len(p.test))
+	r.sayf("publishing %d messages", len(p.test))
 	ids, probe, err := s.publish(ctx, p.test)
 	if err != nil {
 		return nil, err

@@ -95,7 +95,7 @@ func flatten(err error) []error {
 	if _, ok := err.(*semabus.Error); ok { //nolint:errorlint // its cause may be a join, which is not a list of faults
 		return []error{err}
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is asked
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var out []error
 		for _, e := range many.Unwrap() {
 			out = append(out, flatten(e)...)

@@ -33,7 +33,7 @@ func (b *base) call(cmd *cobra.Command, do func(ctx context.Context, c *client.C
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer connect.End(c)
 	return do(cmd.Context(), c)
 }
 

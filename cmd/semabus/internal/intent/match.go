@@ -31,7 +31,7 @@ stored.`,
 			if err != nil {
 				return err
 			}
-			defer c.Close()
+			defer connect.End(c)
 			matches, err := c.Match(cmd.Context(), args[0], limit)
 			if err != nil {
 				return err
@@ -101,7 +101,7 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer connect.End(c)
 	e, err := c.Explain(cmd.Context(), m, o.intent)
 	if err != nil {
 		return err
@@ -117,6 +117,6 @@ func (o *explainOptions) write(cmd *cobra.Command, e *client.Explanation) error 
 	if err := view.WriteDecision(w, e.Decision); err != nil || e.Match == nil {
 		return err
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "\nintent %s\n", fault.Clean(e.Match.Intent))
 	return view.WriteMatches(w, []semabus.Match{*e.Match})
 }

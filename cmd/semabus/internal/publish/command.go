@@ -95,7 +95,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() // every receipt was waited for
+	defer connect.End(c) // every receipt was waited for
 	p, err := c.NewPublisher(client.PublisherOptions{Expect: semabus.Expect(expect), Async: o.async})
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func readPayload(stdin io.Reader, name string) ([]byte, error) {
 			e.Err = err
 			return nil, e
 		}
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // read only
 		from = f
 	}
 	data, err := io.ReadAll(io.LimitReader(from, maxPayload+1))

@@ -2,34 +2,46 @@ package soak
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/client"
+	"github.com/semabus/semabus/cmd/semabus/internal/connect"
 	"github.com/semabus/semabus/cmd/semabus/internal/fault"
 	"github.com/semabus/semabus/cmd/semabus/internal/output"
 )
 
 // target is the node of a command and the state file that goes with it.
-type target struct{ addr, key, state string }
-
-func (t *target) bind(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVar(&t.addr, "addr", "", "node, HOST:PORT (required)")
-	f.StringVar(&t.key, "api-key", os.Getenv("SEMABUS_API_KEY"), "API key")
-	f.StringVar(&t.state, "state", "", "file that remembers what was acknowledged; default: one for each address in the user's cache folder")
-	cobra.CheckErr(cmd.MarkFlagRequired("addr"))
+type target struct {
+	node  connect.Flags
+	state string
 }
 
-func (t *target) dial(cmd *cobra.Command) (*client.Client, error) {
-	t.state = cmp.Or(t.state, statePath(t.addr))
-	return client.Dial(cmd.Context(), t.addr, client.Options{APIKey: t.key})
+func (t *target) bind(cmd *cobra.Command) {
+	t.node.Bind(cmd)
+	cmd.Flags().StringVar(&t.state, "state", "",
+		"file that remembers what was acknowledged; default: one for each address in the user's cache folder")
+}
+
+// open is a client of the node, which must be there now; a patient one outlives its kills.
+func (t *target) open(ctx context.Context, patient bool) (*client.Client, error) {
+	t.state = cmp.Or(t.state, statePath(t.node.Target()))
+	c, err := t.node.Dial(ctx)
+	if err != nil || !patient {
+		return c, err
+	}
+	_, err = c.Info(ctx)
+	connect.End(c)
+	if err != nil {
+		return nil, err
+	}
+	return t.node.DialPatient(ctx, nil)
 }
 
 func (o *Options) bind(cmd *cobra.Command) {
@@ -59,7 +71,7 @@ func Command() *cobra.Command {
 	var o Options
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "soak --addr HOST:PORT",
+		Use:   "soak",
 		Short: "Put a node under traffic while you kill it, and count afterwards what it lost",
 		Long: `Publishes jobs by address, by topic and in plain words, consumes them and settles each together with one output to a sink
 group. Kill the node with SIGKILL as often as you like meanwhile and start it again on the same data and port: soak goes on.
@@ -72,14 +84,14 @@ When it has ended, semabus soak verify counts. semabus soak run does all of it w
 			if err := o.validate(); err != nil {
 				return err
 			}
-			c, err := t.dial(cmd)
+			c, err := t.open(cmd.Context(), true)
 			if err != nil {
 				return err
 			}
-			defer c.Close() // whatever was published is answered by now
+			defer connect.End(c)
 			run := newTraffic(o, c, t.state, cmd.ErrOrStderr(), semabus.SystemClock{})
 			if err := run.save(); err != nil && !cmd.Flags().Changed("state") {
-				run.say("no state file, so that verify must trust the node's ledger: %v", err)
+				run.sayf("no state file, so that verify must trust the node's ledger: %v", err)
 				run.state = ""
 			}
 			r, err := run.play(cmd.Context())
@@ -120,17 +132,17 @@ func report(w io.Writer, r Record, asJSON bool) error {
 func verifyCommand() *cobra.Command {
 	var t target
 	cmd := &cobra.Command{
-		Use:   "verify --addr HOST:PORT",
+		Use:   "verify",
 		Short: "Count, after soak has ended, what was lost, doubled or reordered",
 		Long: `Reads the ledger and the sink of the node and prints one JSON object. Exit code 1 unless missing, duplicate_effects and
 reordered are 0. It gives back what it reads and may be repeated.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := t.dial(cmd)
+			c, err := t.open(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
-			defer c.Close() // nothing is published
+			defer connect.End(c)
 			v, faults, err := verify(cmd.Context(), c, semabus.SystemClock{}, t.state)
 			if err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,8 @@ const (
 	maxMessages = 100_000_000           // of one run
 	stateEvery  = time.Second           // how often the state file is written
 	drainLook   = 50 * time.Millisecond // between two looks whether the lanes are empty
-	drainFor    = 2 * time.Minute       // without any progress, until what waits is left to verify as missing
+	limitLook   = 5 * time.Millisecond  // between two looks whether more may be sent
+	drainFor    = 30 * time.Second      // without any progress, until what waits is left to verify as missing
 	goodbye     = 30 * time.Second      // for the last record, also after an interrupt
 	retryAfter  = 20 * time.Millisecond // of the jobs whose first attempt fails
 )
@@ -51,6 +53,7 @@ type traffic struct {
 	delivered atomic.Int64
 	settled   atomic.Int64
 	faults    faults
+	limit     atomic.Int64  // messages that may be sent so far
 	milestone atomic.Int64  // acks at which passed is told; 0 = none
 	passed    chan struct{} // has room for one
 }
@@ -90,13 +93,14 @@ func newTraffic(o Options, c *client.Client, state string, progress io.Writer, c
 	_, _ = rand.Read(id[:]) // never fails
 	t := &traffic{o: o, state: state, progress: progress, clock: clock, client: c, run: hex.EncodeToString(id[:]),
 		acks: make([]acks, publishers), passed: make(chan struct{}, 1)}
+	t.limit.Store(math.MaxInt64)
 	for p := range t.acks {
 		t.acks[p].done = make([]bool, (o.Messages+publishers-1-p)/publishers)
 	}
 	return t
 }
 
-func (t *traffic) say(format string, args ...any) {
+func (t *traffic) sayf(format string, args ...any) {
 	fmt.Fprintf(t.progress, "soak: "+format+"\n", args...)
 }
 
@@ -108,7 +112,7 @@ func (t *traffic) play(ctx context.Context) (Record, error) {
 	if err := t.prepare(ctx); err != nil {
 		return Record{}, err
 	}
-	t.say("run %s: %d messages", t.run, t.o.Messages)
+	t.sayf("run %s: %d messages", t.run, t.o.Messages)
 	err := t.flow(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 	defer cancel()
@@ -195,7 +199,7 @@ func (t *traffic) flow(ctx context.Context) error {
 			if err := t.save(); err != nil {
 				return err
 			}
-			t.say("%d acknowledged, %d settled, %d disconnects", t.acked.Load(), t.settled.Load(), t.client.Stats().Disconnects)
+			t.sayf("%d acknowledged, %d settled, %d disconnects", t.acked.Load(), t.settled.Load(), t.client.Stats().Disconnects)
 		}
 		return nil
 	})
@@ -219,7 +223,6 @@ func (t *traffic) publish(ctx context.Context, p int) error {
 	if err != nil {
 		return err
 	}
-	defer out.Close() // Flush has told what is left
 	every := time.Duration(0)
 	if t.o.Rate > 0 {
 		every = time.Duration(float64(time.Second) * publishers / t.o.Rate)
@@ -229,12 +232,14 @@ func (t *traffic) publish(ctx context.Context, p int) error {
 		if early := began.Add(every * time.Duration(place)).Sub(t.clock.Now()); every > 0 && early > 0 {
 			wait.For(ctx, t.clock, early)
 		}
+		for int64(place*publishers+p) >= t.limit.Load() && wait.For(ctx, t.clock, limitLook) {
+		}
 		j := job{t.run, p, place}
 		if err := out.PublishAsync(ctx, j.message(), func(r semabus.Receipt, err error) { t.answered(j, &r, err) }); err != nil {
-			return errors.Join(ctx.Err(), err)
+			return errors.Join(err, out.Close())
 		}
 	}
-	return out.Flush(ctx)
+	return errors.Join(out.Flush(ctx), out.Close())
 }
 
 // answered takes in the answer to one job.
@@ -278,18 +283,18 @@ func (t *traffic) work(ctx context.Context, d *semabus.Delivery) (semabus.Settle
 	}, nil
 }
 
-// drain waits until the lanes are empty, or nothing happens any more.
+// drain waits until the lanes are empty, or get no emptier any more.
 func (t *traffic) drain(ctx context.Context) error {
-	for idle, before := time.Duration(0), int64(-1); ; {
+	for idle, least := time.Duration(0), int64(math.MaxInt64); ; {
 		waiting, err := depth(ctx, t.client, lanes...)
 		if err != nil || waiting == 0 {
 			return err
 		}
-		if idle += drainLook; t.settled.Load() != before {
-			idle, before = 0, t.settled.Load()
+		if idle += drainLook; waiting < least {
+			idle, least = 0, waiting
 		}
 		if idle >= drainFor {
-			t.say("%d deliveries were not finished", waiting)
+			t.sayf("%d deliveries were not finished", waiting)
 			return nil
 		}
 		if !wait.For(ctx, t.clock, drainLook) {

@@ -51,7 +51,7 @@ type judgement struct {
 	told   map[string]int
 }
 
-func (j *judgement) fault(kind, format string, args ...any) {
+func (j *judgement) faultf(kind, format string, args ...any) {
 	if j.told[kind]++; j.told[kind] <= maxFaults {
 		j.faults = append(j.faults, kind+": "+fmt.Sprintf(format, args...))
 	}
@@ -72,7 +72,7 @@ func (j *judgement) firsts(effects []effect) map[job]effect {
 		j.v.Effects++
 		if f, twice := first[e.job]; twice {
 			j.v.DuplicateEffects++
-			j.fault("duplicate effect", "job %s has %s and %s", e.message().ID, f.id, e.id)
+			j.faultf("duplicate effect", "job %s has %s and %s", e.message().ID, f.id, e.id)
 			continue
 		}
 		first[e.job] = e
@@ -92,7 +92,7 @@ func (j *judgement) missing(records []Record, first map[job]effect) {
 				for place := s.From; place < s.Until; place++ {
 					if _, ok := first[job{r.Run, p, place}]; !ok {
 						j.v.Missing++
-						j.fault("missing", "job %s was acknowledged and has no effect", job{r.Run, p, place}.message().ID)
+						j.faultf("missing", "job %s was acknowledged and has no effect", job{r.Run, p, place}.message().ID)
 					}
 				}
 			}
@@ -102,7 +102,7 @@ func (j *judgement) missing(records []Record, first map[job]effect) {
 		if !known[f.Run] {
 			known[f.Run] = true
 			j.v.Missing++
-			j.fault("missing", "the ledger has no record of run %s, whose effects are in the sink", f.Run)
+			j.faultf("missing", "the ledger has no record of run %s, whose effects are in the sink", f.Run)
 		}
 	}
 }
@@ -137,7 +137,7 @@ func (j *judgement) reordered(first map[job]effect) {
 		b.last = max(a.last, a.turn)
 		if b.turn < b.last {
 			j.v.Reordered++
-			j.fault("reordered", "turn %d of session %d of publisher %d came after turn %d", b.turn, b.number, b.publisher, b.last)
+			j.faultf("reordered", "turn %d of session %d of publisher %d came after turn %d", b.turn, b.number, b.publisher, b.last)
 		}
 	}
 }

@@ -35,7 +35,7 @@ but for bytes, syncs and commits, which are of the node.`,
 			if err != nil {
 				return err
 			}
-			defer c.Close()
+			defer connect.End(c)
 			info, err := c.Info(ctx)
 			if err != nil {
 				return err

@@ -32,7 +32,7 @@ the ones that nearly did; and how its deliveries stand. Exit code 1 when the mes
 			if err != nil {
 				return err
 			}
-			defer c.Close()
+			defer connect.End(c)
 			a, err := c.Why(cmd.Context(), args[0], group)
 			if err != nil {
 				return err
