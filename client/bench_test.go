@@ -1,8 +1,10 @@
 package client_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -57,6 +59,44 @@ func BenchmarkPublishAsync(b *testing.B) {
 					}
 				}))
 			}
+			must(b, p.Close())
+		})
+	}
+}
+
+// BenchmarkSubscribe is one message of 256 bytes delivered, handled and settled, as it is published by one publisher.
+func BenchmarkSubscribe(b *testing.B) {
+	for _, concurrency := range []int{1, 64} {
+		b.Run(fmt.Sprintf("concurrency=%d", concurrency), func(b *testing.B) {
+			_, c := setup(b)
+			ctx, cancel := context.WithCancel(b.Context())
+			defer cancel()
+			var settled atomic.Int64
+			var g errgroup.Group
+			g.Go(func() error {
+				return c.Subscribe(ctx, "desk", nothing, client.SubscribeOptions{Concurrency: concurrency, Prefetch: concurrency,
+					OnSettled: func(_ *semabus.Delivery, _ semabus.Settled, err error) {
+						if err != nil {
+							b.Error(err)
+						}
+						if settled.Add(1) == int64(b.N) {
+							cancel()
+						}
+					}})
+			})
+			b.ReportAllocs()
+			b.ResetTimer()
+			p, err := c.NewPublisher(client.PublisherOptions{Window: 64})
+			must(b, err)
+			m := &semabus.Message{To: "desk", Text: strings.Repeat("0123456789abcdef", 16)}
+			for range b.N {
+				must(b, p.PublishAsync(b.Context(), m, func(_ semabus.Receipt, err error) {
+					if err != nil {
+						b.Error(err)
+					}
+				}))
+			}
+			must(b, g.Wait())
 			must(b, p.Close())
 		})
 	}

@@ -281,6 +281,30 @@ func TestWindowHoldsBack(t *testing.T) {
 	}
 }
 
+// What nobody waits for any more is not sent again; it may have been stored the first time.
+func TestAbandonedMessageIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	w := &wire{}
+	c := s.dial(t, client.Options{Connect: w.connect})
+	_, err := c.Publish(t.Context(), to("desk", "0"))
+	must(t, err)
+	w.deafen()
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = c.Publish(short, to("desk", "1"))
+	is(t, err, semabus.CodeDeadlineExceeded, "DEADLINE_EXCEEDED")
+	w.cut(false)
+	_, err = c.Publish(t.Context(), to("desk", "2"))
+	must(t, err)
+	if n := c.Stats().Resent; n != 0 {
+		t.Errorf("%d messages were sent again", n)
+	}
+	texts := fetchAll(t, c, "desk")
+	slices.Sort(texts)
+	numbered(t, texts, 3)
+}
+
 // 200 connections break in the middle of what they carry; nothing is lost, doubled or out of order.
 func TestCutConnectionsLoseNothing(t *testing.T) {
 	t.Parallel()

@@ -145,12 +145,13 @@ func is(t testing.TB, err error, code semabus.Code, reason string) *semabus.Erro
 	return e
 }
 
-// wire is a network that can be cut. The zero value works; its conns know no deadline trick, they are closed.
+// wire is a network that can be cut. The zero value works.
 type wire struct {
 	mu     sync.Mutex
 	conns  map[*cuttable]struct{}
 	down   bool
-	budget func() int // bytes a new connection lives for; nil = for ever
+	stall  chan struct{} // while it is there, nothing is heard; closed by cut
+	budget func() int    // bytes a new connection lives for; nil = for ever
 	cuts   atomic.Int64
 }
 
@@ -184,13 +185,23 @@ func (w *wire) connect(ctx context.Context, address string) (net.Conn, error) {
 func (w *wire) cut(down bool) {
 	w.mu.Lock()
 	w.down = down
-	conns := w.conns
-	w.conns = nil
+	conns, stall := w.conns, w.stall
+	w.conns, w.stall = nil, nil
 	w.mu.Unlock()
 	for c := range conns {
 		c.Close()
 		w.cuts.Add(1)
 	}
+	if stall != nil {
+		close(stall)
+	}
+}
+
+// deafen lets what the node says from now on be heard by nobody until the next cut.
+func (w *wire) deafen() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stall = make(chan struct{})
 }
 
 func (w *wire) up() {
@@ -229,6 +240,13 @@ func (c *cuttable) breaks() error {
 
 func (c *cuttable) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	c.w.mu.Lock()
+	stall := c.w.stall
+	c.w.mu.Unlock()
+	if stall != nil {
+		<-stall
+		return 0, errCable
+	}
 	allowed, broken := c.spend(n)
 	if broken {
 		return allowed, c.breaks()

@@ -140,6 +140,32 @@ func TestConcurrencyIsABound(t *testing.T) {
 	}
 }
 
+func TestBytesAreABound(t *testing.T) {
+	t.Parallel()
+	_, c := setup(t)
+	const n = 6
+	for range n {
+		_, err := c.Publish(t.Context(), &semabus.Message{To: "desk", Text: "large", Payload: make([]byte, 600<<10)})
+		must(t, err)
+	}
+	var running, most, handled atomic.Int64
+	all := make(chan struct{})
+	s := subscribe(t, c, "desk", func(context.Context, *semabus.Delivery) (semabus.Settlement, error) {
+		now := running.Add(1)
+		defer running.Add(-1)
+		most.Store(max(most.Load(), now))
+		if handled.Add(1) == n {
+			close(all)
+		}
+		return semabus.Settlement{}, nil
+	}, client.SubscribeOptions{Concurrency: n, Bytes: 1000})
+	receive(t, all)
+	s.end(t)
+	if most.Load() != 1 {
+		t.Errorf("%d handlers held 600 KiB each, though 1,000 bytes allow one delivery", most.Load())
+	}
+}
+
 func TestNoPrefetchLeavesWorkToOthers(t *testing.T) {
 	t.Parallel()
 	_, c := setup(t)

@@ -22,7 +22,7 @@ const (
 	// firstBurst bounds the items of a stream's first frame.
 	firstBurst = 16
 	// settlesInWork bounds the settle frames on their way; beyond it settlements gather into larger frames.
-	settlesInWork = 4
+	settlesInWork = 2
 	// deliveryOverhead is what a delivery costs of byte credit beyond its encoded size.
 	deliveryOverhead = 8
 )
@@ -134,9 +134,11 @@ func (s *subscription) credit(t *turn) *semabusv1.Credit {
 	return &semabusv1.Credit{Messages: uint32(n), Bytes: uint64(b)}
 }
 
-// short reports whether the node has less credit than there is room, or no bytes left of it. It holds mu.
+// short reports whether it is worth a frame to give the node more credit: a quarter of all, or it has none. It holds mu.
 func (s *subscription) short(t *turn) bool {
-	return s.o.Concurrency+s.o.Prefetch > s.room+t.messages || t.bytes <= 0 && s.bytes+t.bytes < s.o.Bytes
+	all := s.o.Concurrency + s.o.Prefetch
+	n := all - s.room - t.messages
+	return n >= max(1, all/4) || n > 0 && t.messages <= 0 || t.bytes <= 0 && s.bytes+t.bytes < s.o.Bytes
 }
 
 // leave takes back what the stream had no answer for, in order. It is charged again: were it not, a connection that breaks

@@ -22,10 +22,11 @@ type pair struct {
 const (
 	mostFolds       = 10 // the more folds, the nearer a fold's fit is to the one that serves
 	leastFolds      = 3
-	foldedSamples   = 15000 // samples times folds: what calibration may cost
-	heldOutLarge    = 6000  // held-out texts looked at in a large set
-	pairsEach       = 6     // best intents of a held-out text that make pairs
-	backgroundShare = 0.05  // of the messages that reach a set, for nobody in it: what probabilities assume
+	foldedSamples   = 15000   // samples times folds: what calibration may cost
+	heldOutLarge    = 6000    // held-out texts looked at in a large set
+	fusedSums       = 4 << 20 // dot products that may be spent on them where vectors weigh
+	pairsEach       = 6       // best intents of a held-out text that make pairs
+	backgroundShare = 0.05    // of the messages that reach a set, for nobody in it: what probabilities assume
 	marginLimit     = 15
 )
 
@@ -48,9 +49,10 @@ func (f *setFit) heldOut(l *linear, weight float32) (pairs []pair, list []trial)
 	for k := range folds {
 		var use []int32
 		for i := range f.samples {
-			if fold[i] != k && !(background && heldOutLabel(&f.samples[i], folds, k)) {
-				use = append(use, int32(i))
+			if fold[i] == k || background && heldOutLabel(&f.samples[i], folds, k) {
+				continue
 			}
+			use = append(use, int32(i))
 		}
 		if len(use) == 0 {
 			continue
@@ -81,8 +83,12 @@ type holdout struct {
 }
 
 func (h *holdout) score(i int, outside bool) {
-	every := max(1, len(h.samples)/heldOutLarge)
-	tried := i%max(1, len(h.samples)/trials) == 0
+	texts := heldOutLarge
+	if h.weight > 0 {
+		texts = min(texts, max(500, fusedSums/h.l.nl))
+	}
+	every := max(1, len(h.samples)/texts)
+	tried := i%h.everyTrial() == 0
 	if i%every != 0 && !tried {
 		return
 	}

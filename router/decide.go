@@ -43,10 +43,7 @@ func (r *Router) overtaken(tenantName string, s *snapshot) bool {
 	return s != nil && s.wantsVectors() && r.snapshot(tenantName).version != s.version
 }
 
-const (
-	maxNear         = 8
-	ambiguousMargin = 0.1 // probability between the best two of a task set under which they are too close
-)
+const maxNear = 8 // near misses told
 
 // decide is Decide; told is the candidate of the intent only, nil where it was none.
 func (r *Router) decide(
@@ -67,101 +64,6 @@ func (r *Router) decide(
 	}
 	told, err := r.decideMeaning(ctx, d, s, req, only)
 	return d, told, err
-}
-
-func decideAddress(d *semabus.Decision, s *snapshot, req *Request) {
-	to := req.Message.To
-	m := semabus.Match{Group: to, Reason: semabus.MatchAddress, Probability: 1}
-	own := false
-	if s != nil {
-		in, ok := s.intents.get(to)
-		own = ok && in.def.intent.AcceptOwn
-	}
-	switch {
-	case strings.HasPrefix(to, "$") || !permitted(req.Message, to):
-		m.Reason = semabus.MissNotPermitted
-	case !own && slices.Contains(req.Exclude, to):
-		m.Reason = semabus.MissLoop
-	}
-	m.Probability = 1
-	settle(d, []semabus.Match{m})
-}
-
-func permitted(m *semabus.Message, group string) bool {
-	return len(m.Audience) == 0 || slices.Contains(m.Audience, group)
-}
-
-// decideTopic matches the subscribers of the message's topic: intents first, then groups by their configuration.
-func decideTopic(d *semabus.Decision, s *snapshot, req *Request, only *intent) (told *semabus.Match) {
-	var all []semabus.Match
-	add := func(in *intent) {
-		m := matchOf(in)
-		m.Reason, m.Probability = req.laneReason(in, semabus.MatchTopic), 1
-		all = append(all, m)
-		if in == only {
-			told = &m
-		}
-	}
-	if s != nil {
-		topicKeys(req.Message.Topic, func(pattern string) {
-			list, _ := s.topics.get(pattern)
-			for _, in := range list {
-				if !slices.ContainsFunc(all, func(m semabus.Match) bool { return m.Intent == in.def.intent.Name }) {
-					add(in)
-				}
-			}
-		})
-	}
-	if req.GroupTopics != nil {
-		for _, g := range req.GroupTopics(req.Message.Topic) {
-			m := semabus.Match{Group: g, Reason: semabus.MatchTopic, Probability: 1}
-			switch {
-			case !permitted(req.Message, g):
-				m.Reason = semabus.MissNotPermitted
-			case slices.Contains(req.Exclude, g):
-				m.Reason = semabus.MissLoop
-			}
-			all = append(all, m)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b semabus.Match) int { return strings.Compare(a.Group, b.Group) })
-	settle(d, all)
-	return told
-}
-
-// laneReason is hit unless audience, filter or loop guard speak against the intent.
-func (req *Request) laneReason(in *intent, hit semabus.MatchReason) semabus.MatchReason {
-	if !permitted(req.Message, in.def.intent.Group) {
-		return semabus.MissNotPermitted
-	}
-	if ok, _ := in.filter.holds(req.Message); !ok {
-		return semabus.MissFiltered
-	}
-	if req.loops(in) {
-		return semabus.MissLoop
-	}
-	return hit
-}
-
-func (req *Request) loops(in *intent) bool {
-	return !in.def.intent.AcceptOwn && slices.Contains(req.Exclude, in.def.intent.Group)
-}
-
-// settle splits matches, best first, into those that deliver, one a group, and the first that do not.
-func settle(d *semabus.Decision, all []semabus.Match) {
-	for _, m := range all {
-		switch {
-		case m.Reason.Delivers():
-			if !slices.ContainsFunc(d.Matches, func(o semabus.Match) bool { return o.Group == m.Group }) {
-				d.Matches = append(d.Matches, m)
-			}
-		case len(d.Near) < maxNear:
-			d.Near = append(d.Near, m)
-		}
-	}
-	if len(d.Matches) > 0 {
-		d.Outcome = semabus.OutcomeMatched
-	}
 }
 
 // decideMeaning weighs the message's text and vector against the intents, and asks the filters that stand alone.
@@ -202,83 +104,6 @@ func (r *Router) decideMeaning(
 	return told, nil
 }
 
-// dispatch gives each candidate of one set, best first, its reason. It reports whether the set holds the message back.
-func dispatch(list []candidate, cfg semabus.Set, req *Request) (held bool) {
-	var over []*candidate
-	for i := range list {
-		c := &list[i]
-		switch {
-		case c.reason != 0:
-		case !c.certain && c.prob < c.head.limits.deliver:
-			c.reason = semabus.MissBelowThreshold
-		case req.loops(c.head.in):
-			c.reason = semabus.MissLoop
-		default:
-			c.reason = semabus.MatchMeaning
-			if c.certain {
-				c.reason = semabus.MatchFilter
-			}
-			over = append(over, c)
-		}
-	}
-	if len(over) == 0 {
-		return false
-	}
-	if list[0].head.model.set.solo {
-		return false
-	}
-	if cfg.Dispatch == semabus.DispatchTask {
-		return dispatchTask(list, over, cfg)
-	}
-	limit := cfg.MaxFanout
-	if limit <= 0 {
-		limit = semabus.MaxFanout
-	}
-	groups := make([]string, 0, limit)
-	for _, c := range over {
-		g := c.head.in.def.intent.Group
-		switch {
-		case slices.Contains(groups, g):
-		case len(groups) < limit:
-			groups = append(groups, g)
-		default:
-			c.reason = semabus.MissFanout
-		}
-	}
-	return false
-}
-
-// dispatchTask leaves the message to the best group of over; too close a second is for the set's ambiguity policy.
-func dispatchTask(list []candidate, over []*candidate, cfg semabus.Set) (held bool) {
-	best := over[0]
-	group := best.head.in.def.intent.Group
-	close := func(c *candidate) bool {
-		return c.head.in.def.intent.Group != group && best.prob-c.prob < ambiguousMargin && c.prob >= c.head.limits.deliver/2
-	}
-	ambiguous := false
-	for i := range list {
-		c := &list[i]
-		if c.reason == semabus.MissBelowThreshold || c.reason.Delivers() {
-			ambiguous = ambiguous || close(c)
-		}
-	}
-	hold := ambiguous && cfg.Ambiguity == semabus.AmbiguityHold
-	for i := range list {
-		c := &list[i]
-		near := c.reason == semabus.MissBelowThreshold || c.reason.Delivers()
-		switch {
-		case !near:
-		case hold && (c.head.in.def.intent.Group == group || close(c)):
-			c.reason = semabus.MissAmbiguous
-		case ambiguous && cfg.Ambiguity == semabus.AmbiguityAll && close(c):
-			c.reason = semabus.MatchMeaning
-		case c != best && c.reason.Delivers() && c.head.in.def.intent.Group != group:
-			c.reason = semabus.MissOutcompeted
-		}
-	}
-	return hold
-}
-
 // byLogit is the order of candidates across sets: the most probable first, ties by name.
 func byLogit(a, b candidate) int {
 	return cmp.Or(cmp.Compare(b.logit, a.logit), strings.Compare(a.head.in.def.intent.Name, b.head.in.def.intent.Name))
@@ -286,7 +111,6 @@ func byLogit(a, b candidate) int {
 
 // conclude writes matches, near misses and margin of the candidates into d.
 func (r *Router) conclude(d *semabus.Decision, sc *scratch, q *query, only *intent) (told *semabus.Match) {
-	sc.telling = telling(sc.telling[:0], q.features)
 	d.Margin = marginOfBest(sc.found)
 	slices.SortFunc(sc.found, byLogit)
 	groups := map[string]struct{}{}
@@ -294,7 +118,7 @@ func (r *Router) conclude(d *semabus.Decision, sc *scratch, q *query, only *inte
 		c := &sc.found[i]
 		if c.head.in == only {
 			m := c.match()
-			m.Example = only.nearest(sc.telling)
+			m.Example = only.nearest(sc.tell(q))
 			told = &m
 		}
 		switch {
@@ -305,7 +129,7 @@ func (r *Router) conclude(d *semabus.Decision, sc *scratch, q *query, only *inte
 			}
 			groups[g] = struct{}{}
 			m := c.match()
-			m.Example = c.head.in.nearest(sc.telling)
+			m.Example = c.head.in.nearest(sc.tell(q))
 			d.Matches = append(d.Matches, m)
 			d.Doubtful = d.Doubtful || !c.certain && c.prob < c.head.limits.sure
 		case len(d.Near) < maxNear && c.prob >= lowestProbability:

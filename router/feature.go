@@ -163,19 +163,22 @@ func finish32(h uint32) uint32 {
 	return h ^ h>>16
 }
 
+// wordHash is the feature of a word.
+func wordHash(w []byte) uint32 {
+	h := uint32(wordSeed)
+	for _, c := range w {
+		h = mix(h, uint32(c))
+	}
+	return finish32(h)
+}
+
 // endWord adds the features of the finished word.
 func (x *extractor) endWord() {
 	if len(x.word) == 1 {
 		return
 	}
-	w := x.word[1:]
-	h := uint32(wordSeed)
-	for _, c := range w {
-		h = mix(h, uint32(c))
-	}
-	h = finish32(h)
-	stop := stopWords[string(w)]
-	if stop {
+	h := wordHash(x.word[1:])
+	if isStop(h) {
 		x.add(h, kindStop)
 	} else {
 		x.add(h, kindWord)
@@ -197,7 +200,7 @@ func (x *extractor) addGrams(w []byte) {
 	for i := 0; i+minGram <= len(w); i++ {
 		h := uint32(gramSeed)
 		end := min(maxGram, len(w)-i)
-		for n := 0; n < end; n++ {
+		for n := range end {
 			h = mix(h, uint32(w[i+n]))
 			if n+1 >= minGram {
 				x.add(finish32(h), kindGram)

@@ -34,14 +34,14 @@ func compileFilter(source string) (*filter, error) {
 	if source == "" {
 		return nil, nil
 	}
-	bad := func(value, fix string, err error) error {
+	bad := func(value, fix string, err error) *semabus.Error {
 		return &semabus.Error{
 			Code: semabus.CodeInvalidArgument, Reason: semabus.ReasonInvalidFilter, Field: "intent.filter",
 			Value: semabus.Shorten(value), Fix: fix, Err: err,
 		}
 	}
 	if len(source) > semabus.MaxFilterBytes {
-		e := bad(strconv.Itoa(len(source))+" bytes", "shorten the expression", nil).(*semabus.Error)
+		e := bad(strconv.Itoa(len(source))+" bytes", "shorten the expression", nil)
 		e.Limit = strconv.Itoa(semabus.MaxFilterBytes) + " bytes"
 		return nil, e
 	}

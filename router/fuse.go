@@ -14,8 +14,9 @@ import (
 var fusedWeights = [...]float32{1, 2, 4, 8, 16} // tried beside none
 
 const (
-	trials    = 400  // held-out texts the weight is chosen on
-	leastGain = 0.02 // share of the loss that vectors must save
+	trials    = 400     // held-out texts the weight is chosen on; fewer where there are many labels
+	trialSums = 1 << 19 // dot products that may be spent on them
+	leastGain = 0.02    // share of the loss that vectors must save
 )
 
 // trial is one held-out text with both kinds of evidence for each label.
@@ -23,6 +24,12 @@ type trial struct {
 	labels  []int32 // it was registered for; none = it stands for a message for nobody
 	scores  []float32
 	cosines []float32
+}
+
+// everyTrial says that each so manieth sample is a trial.
+func (f *setFit) everyTrial() int {
+	n := min(trials, max(50, trialSums/max(1, len(f.members))))
+	return max(1, len(f.samples)/n)
 }
 
 // embedSamples adds the samples' vectors.

@@ -36,6 +36,8 @@ type linear struct {
 	g      []float32 // squared gradients a feature
 	count  []float32 // samples a label
 
+	sparse rows // what score and choose read: the centroids while fitting, the folded weights afterwards
+
 	vals []float32   // scaled values of the samples in use, one after another
 	near [][]int32   // labels each sample is compared with
 	base [][]float32 // left-out centroid scores of those labels
@@ -81,6 +83,7 @@ func (l *linear) fit(samples []sample, use []int32) {
 	}
 	mean := float64(len(use)) / float64(present)
 	scale := float32(min(maxCentroid, max(minCentroid, maxCentroid*math.Sqrt(10/max(mean, 1)))))
+	l.sparse.fill(l.c, l.nl)
 	l.choose(samples, use, scale)
 	epochs, step := fewEpochs, float32(fewStep)
 	if mean >= manySamples {
@@ -188,7 +191,7 @@ func (l *linear) choose(samples []sample, use []int32, scale float32) {
 		clear(scores)
 		for j, f := range s.feats {
 			self += vals[j] * vals[j]
-			axpy(vals[j], l.c[int(f)*l.nl:int(f)*l.nl+l.nl], scores)
+			l.sparse.add(f, vals[j], scores)
 		}
 		for y, n := range l.count {
 			if n == 0 {
@@ -306,13 +309,60 @@ func (l *linear) fold(scale float32) {
 			row[y] = (row[y] + scale*c[y]) * idf
 		}
 	}
+	l.sparse.fill(l.w, l.nl)
+}
+
+// rows is a matrix of which most is zero: with many labels a feature belongs to few of them.
+type rows struct {
+	nl    int
+	dense []float32 // the matrix itself, where too little of it is zero; nil = the fields below
+	start []int32   // row f is label and value [start[f]:start[f+1]]
+	label []int32
+	value []float32
+}
+
+const sparseShare = 4 // a matrix of which less than one in sparseShare is not zero is kept sparse
+
+func (r *rows) fill(m []float32, nl int) {
+	n := 0
+	for _, x := range m {
+		if x != 0 {
+			n++
+		}
+	}
+	if r.nl, r.dense = nl, nil; n*sparseShare > len(m) {
+		r.dense = m
+		return
+	}
+	r.start, r.label, r.value = append(r.start[:0], 0), r.label[:0], r.value[:0]
+	for f := 0; f < len(m); f += nl {
+		for y, x := range m[f : f+nl] {
+			if x != 0 {
+				r.label, r.value = append(r.label, int32(y)), append(r.value, x)
+			}
+		}
+		r.start = append(r.start, int32(len(r.label)))
+	}
+}
+
+// add adds a times row f to out.
+func (r *rows) add(f int32, a float32, out []float32) {
+	if r.dense != nil {
+		axpy(a, r.dense[int(f)*r.nl:int(f)*r.nl+r.nl], out)
+		return
+	}
+	lo, hi := r.start[f], r.start[f+1]
+	value := r.value[lo:hi]
+	for i, y := range r.label[lo:hi] {
+		out[y] += a * value[i]
+	}
 }
 
 // score writes the score of each label; labels without a sample get negInf.
 func (l *linear) score(s *sample, out []float32) {
 	clear(out)
 	for j, f := range s.feats {
-		axpy(s.vals[j], l.w[int(f)*l.nl:int(f)*l.nl+l.nl], out)
+		l.sparse.add(f, s.vals[j], out)
 	}
 	for y, n := range l.count {
 		if n == 0 {

@@ -29,7 +29,6 @@ func (r *Router) Match(
 	if limit > 0 && len(sc.found) > limit {
 		sc.found = sc.found[:limit]
 	}
-	sc.telling = telling(sc.telling[:0], q.features)
 	out := make([]semabus.Match, len(sc.found))
 	for i := range sc.found {
 		c := &sc.found[i]
@@ -38,7 +37,7 @@ func (r *Router) Match(
 			c.reason = semabus.MatchMeaning
 		}
 		out[i] = c.match()
-		out[i].Example = c.head.in.nearest(sc.telling)
+		out[i].Example = c.head.in.nearest(sc.tell(&q))
 	}
 	return out, nil
 }

@@ -27,8 +27,8 @@ func (r *Router) Intent(tenantName, name string) (semabus.Intent, bool) {
 	return in.def.intent, true
 }
 
-// Intents lists at most max registered intents in order of name, beginning behind after; set "" = of all sets.
-func (r *Router) Intents(tenantName, set, after string, max int) []semabus.Intent {
+// Intents lists at most limit registered intents in order of name, beginning behind after; set "" = of all sets.
+func (r *Router) Intents(tenantName, set, after string, limit int) []semabus.Intent {
 	s := r.snapshot(tenantName)
 	if s == nil {
 		return nil
@@ -40,7 +40,7 @@ func (r *Router) Intents(tenantName, set, after string, max int) []semabus.Inten
 	}
 	var out []semabus.Intent
 	for _, n := range names[from:] {
-		if len(out) >= max {
+		if len(out) >= limit {
 			break
 		}
 		in, _ := s.intents.get(n)

@@ -21,7 +21,7 @@ const (
 	minTextsFitted = 2    // texts from which an intent counts as having examples
 	minFitted      = 2    // such intents from which a set is fitted
 	maxFitted      = 4096 // intents up to which a set is fitted; a larger one keeps its loose heads
-	keptWeights    = 0.25 // share of the learned weights that is kept: the largest; the rest does not change rankings
+	keptWeights    = 0.2 // share of the learned weights that is kept: the largest; the rest does not change rankings
 	ownEvidence    = 20   // texts of its own at which an intent's threshold weighs as much as its set's
 )
 

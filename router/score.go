@@ -45,8 +45,17 @@ func (sc *scratch) giveBack() {
 	clear(sc.parts)
 	clear(sc.found)
 	sc.contenders, sc.grouped, sc.parts, sc.found = sc.contenders[:0], sc.grouped[:0], sc.parts[:0], sc.found[:0]
+	sc.telling = sc.telling[:0]
 	sc.queries[0].Vector = nil
 	scratches.Put(sc)
+}
+
+// tell is the message's telling features, listed when they are first asked for.
+func (sc *scratch) tell(q *query) []uint32 {
+	if len(sc.telling) == 0 {
+		sc.telling = telling(sc.telling, q.features)
+	}
+	return sc.telling
 }
 
 // query is the message side of a scoring.

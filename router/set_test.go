@@ -157,6 +157,7 @@ func TestLoopGuard(t *testing.T) {
 	f := setup(t)
 	f.register(helpdesk()...)
 	f.register(
+		semabus.Intent{Name: "any name", Group: "echo", AcceptOwn: true, Topics: []string{"echo"}},
 		semabus.Intent{Name: "mirror", Group: "mirror", Independent: true, AcceptOwn: true, Filter: "true"},
 		semabus.Intent{Name: "topical", Topics: []string{"a.b"}},
 	)
@@ -171,7 +172,7 @@ func TestLoopGuard(t *testing.T) {
 		{&semabus.Message{ID: "1", Text: text}, []string{"cards", "mirror"}, []string{"mirror"}, "cards"},
 		{&semabus.Message{ID: "2", Text: text}, []string{"other"}, []string{"cards", "mirror"}, ""},
 		{&semabus.Message{ID: "3", To: "cards"}, []string{"cards"}, nil, "cards"},
-		{&semabus.Message{ID: "4", To: "mirror"}, []string{"mirror"}, []string{"mirror"}, ""},
+		{&semabus.Message{ID: "4", To: "echo"}, []string{"echo"}, []string{"echo"}, ""},
 		{&semabus.Message{ID: "5", Topic: "a.b"}, []string{"topical", "byconfig"}, nil, "topical"},
 	} {
 		req := f.request(c.m)
@@ -194,6 +195,20 @@ func TestLoopGuard(t *testing.T) {
 	d := f.ask(req)
 	f.wantReason(d, "north", semabus.MissLoop)
 	f.wantReason(d, "south", semabus.MatchMeaning)
+	// No ambiguity policy lets a barred one in, however close it is.
+	for _, policy := range []semabus.AmbiguityPolicy{semabus.AmbiguityAll, semabus.AmbiguityHold} {
+		f.set(semabus.Set{Name: "desk", Dispatch: semabus.DispatchTask, Ambiguity: policy})
+		for _, in := range rivals("desk") {
+			in.Budget = &semabus.Budget{MaxWrong: 0.45}
+			if in.Name == "north" {
+				in.Budget.MaxWrong = 0.001
+			}
+			f.register(in)
+		}
+		d = f.ask(req)
+		f.wantReason(d, "south", semabus.MatchMeaning)
+		f.wantReason(d, "north", semabus.MissBelowThreshold)
+	}
 }
 
 // TestExplainAgreesWithDecide: each intent's own answer is the one the decision gave.

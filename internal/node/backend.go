@@ -48,6 +48,19 @@ var (
 	}
 )
 
+// schemes lists the known schemes of a seam's URL, sorted.
+func schemes(field string) []string {
+	switch field {
+	case "broker":
+		return slices.Sorted(maps.Keys(brokers))
+	case "embed":
+		return slices.Sorted(maps.Keys(embedders))
+	case "index":
+		return slices.Sorted(maps.Keys(indexes))
+	}
+	return []string{"local"} // blobs: the store that is not opened yet
+}
+
 // choose finds a seam's opener by the URL's scheme.
 func choose[T any](field, url string, known map[string]T) (T, error) {
 	scheme, _, _ := strings.Cut(url, ":")

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	semabus "github.com/semabus/semabus"
@@ -104,6 +105,8 @@ func (c *Config) Validate() error {
 	for _, u := range [...]struct{ field, value string }{{"broker", c.Broker}, {"index", c.Index}, {"embed", c.Embed}, {"blobs", c.Blobs}} {
 		if p, err := url.Parse(u.value); err != nil || p.Scheme == "" {
 			bad(u.field, u.value, "a URL", "write local: for the embedded default")
+		} else if known := schemes(u.field); !slices.Contains(known, p.Scheme) {
+			bad(u.field, u.value, strings.Join(known, ", "), "choose one of the known schemes")
 		}
 	}
 	if c.Log.Level != "" && !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {

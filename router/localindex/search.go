@@ -48,7 +48,7 @@ type scratch struct {
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 func (s *state) search(ctx context.Context, queries []driver.Query, hits [][]driver.Hit) error {
-	sc := scratches.Get().(*scratch)
+	sc := scratches.Get().(*scratch) //nolint:errcheck // the pool holds nothing else
 	defer scratches.Put(sc)
 	for len(sc.probes) < len(queries) {
 		sc.probes = append(sc.probes, probe{})

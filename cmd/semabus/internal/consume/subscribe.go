@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -128,8 +129,9 @@ type worker struct {
 	max    int64
 	stop   context.CancelFunc
 	log    *slog.Logger
-	taken  atomic.Int64
-	ended  atomic.Int64
+	held   sync.Map     // tokens of the deliveries that count towards max
+	taken  atomic.Int64 // held or done
+	done   atomic.Int64
 	failed atomic.Pointer[error] // to print: nobody would see the deliveries
 }
 
@@ -138,8 +140,10 @@ var giveBack = semabus.Settlement{Outcome: semabus.SettleThrottled, RetryAfter: 
 
 func (w *worker) handle(ctx context.Context, d *semabus.Delivery) (semabus.Settlement, error) {
 	if n := w.taken.Add(1); w.max > 0 && n > w.max || w.failed.Load() != nil {
+		w.taken.Add(-1)
 		return giveBack, nil
 	}
+	w.held.Store(string(d.Lease.Token), nil)
 	if w.exec != "" {
 		return w.run(ctx, d)
 	}
@@ -152,12 +156,16 @@ func (w *worker) handle(ctx context.Context, d *semabus.Delivery) (semabus.Settl
 	return semabus.Settlement{Outcome: w.ack}, nil
 }
 
-// settled counts towards --max and tells of settlements that came to nothing.
+// settled counts towards --max what was settled in earnest.
 func (w *worker) settled(d *semabus.Delivery, _ semabus.Settled, err error) {
-	if err != nil {
-		w.log.Warn("not settled, it will come again", "message", d.Message.ID, "error", err)
+	if _, counts := w.held.LoadAndDelete(string(d.Lease.Token)); !counts {
+		return // it was given back
 	}
-	if n := w.ended.Add(1); w.max > 0 && n >= w.max {
+	if err != nil { // the client has told why; the message comes again
+		w.taken.Add(-1)
+		return
+	}
+	if n := w.done.Add(1); w.max > 0 && n >= w.max {
 		w.stop()
 	}
 }
