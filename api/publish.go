@@ -90,8 +90,8 @@ func (b *busService) open(stream publishStream, hello *semabusv1.PublishHello) (
 	pub := &publisher{s: b.s, stream: stream, p: principal(ctx), like: bus.PublishItem{
 		Producer: hello.GetProducer(), Expect: f.expect("hello.expect", hello.GetExpect()), Async: f.async("hello.mode", hello.GetMode()),
 		MinRegistryVersion: hello.GetMinRegistryVersion()}}
-	if len(hello.GetProducer()) > semabus.MaxIDBytes {
-		f.err = invalid(semabus.ReasonInvalidID, "hello.producer", hello.GetProducer(), "0–256 bytes", "shorten the producer's id")
+	if e := semabus.CheckID(hello.GetProducer()); e != nil && hello.GetProducer() != "" {
+		e.Field, f.err = "hello.producer", e
 	}
 	if f.err != nil {
 		return nil, f.err

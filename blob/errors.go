@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"syscall"
-	"unicode/utf8"
 
 	semabus "github.com/semabus/semabus"
 )
@@ -24,15 +23,10 @@ func (f *faults) add(reason, field, limit, value, fix string) {
 	})
 }
 
-// tenant checks a tenant: 1–256 bytes of UTF-8. Any such text is legal, "/../" too: backends never make a path of it.
+// tenant checks a tenant, see [semabus.CheckID]; backends never make a path of it all the same.
 func (f *faults) tenant(s string) {
-	switch {
-	case s == "":
-		f.add(semabus.ReasonRequired, "tenant", "1 to 256 bytes", "", "name the tenant")
-	case len(s) > semabus.MaxIDBytes:
-		f.add(semabus.ReasonTooLarge, "tenant", "256 bytes", fmt.Sprintf("%d bytes", len(s)), "use a shorter name")
-	case !utf8.ValidString(s):
-		f.add(semabus.ReasonInvalidUTF8, "tenant", "", strconv.QuoteToASCII(semabus.Shorten(s)), "send valid UTF-8")
+	if e := semabus.CheckID(s); e != nil {
+		f.add(e.Reason, "tenant", e.Limit, e.Value, e.Fix)
 	}
 }
 

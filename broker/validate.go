@@ -6,7 +6,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	semabus "github.com/semabus/semabus"
@@ -55,28 +54,21 @@ func (f *faults) err(op string) error {
 	return errors.Join(all...)
 }
 
-// id checks an identifier: 1–256 bytes of UTF-8 without control characters. Any such text is legal, "/../" too: keys are
-// length-prefixed tuples and never paths.
+// id checks an identifier, see [semabus.CheckID]; one that is not required may be empty.
 func (f *faults) id(field, s string, required bool) { f.idIn("", field, s, required) }
 
 // idIn is id for a field inside another: the two names are put together only for a fault.
 func (f *faults) idIn(parent, field, s string, required bool) {
-	switch {
-	case s == "":
-		if required {
-			f.add(semabus.ReasonRequired, parent+field, "1 to 256 bytes", "", "set it")
-		}
-	case len(s) > semabus.MaxIDBytes:
-		f.add(semabus.ReasonTooLarge, parent+field, "256 bytes", fmt.Sprintf("%d bytes", len(s)), "use a shorter id")
-	case !utf8.ValidString(s):
-		f.add(semabus.ReasonInvalidUTF8, parent+field, "", strconv.QuoteToASCII(semabus.Shorten(s)), fixText)
-	case hasControl(s):
-		f.add(semabus.ReasonInvalidID, parent+field, "no control characters", strconv.QuoteToASCII(s), fixText)
+	if s == "" && !required {
+		return
+	}
+	if e := semabus.CheckID(s); e != nil {
+		e.Field = parent + field
+		f.list = append(f.list, e)
 	}
 }
 
-// CheckID validates an id that a caller chose, under the name of its field: 1–256 bytes of UTF-8 without control
-// characters. Errors: REQUIRED, TOO_LARGE, INVALID_UTF8, INVALID_ID.
+// CheckID validates an id that a caller chose, under the name of its field. Errors: those of [semabus.CheckID].
 func CheckID(op, field, id string) error {
 	var f faults
 	f.id(field, id, true)
@@ -99,22 +91,6 @@ func (f *faults) count(field string, n, limit int) bool {
 		return true
 	}
 	f.add(semabus.ReasonTooMany, field, strconv.Itoa(limit), strconv.Itoa(n), "send fewer, or split the request")
-	return false
-}
-
-func hasControl(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == 0x7f {
-			return true
-		} else if c >= utf8.RuneSelf {
-			for _, r := range s[i:] {
-				if unicode.IsControl(r) {
-					return true
-				}
-			}
-			return false
-		}
-	}
 	return false
 }
 

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	semabus "github.com/semabus/semabus"
 )
@@ -55,10 +53,13 @@ func (f *Flow) Check(g semabus.GroupConfig) error {
 		return &semabus.Error{Code: semabus.CodeInvalidArgument, Reason: semabus.ReasonInvalidValue, Op: "flow.Check",
 			Field: "group." + field, Value: value, Limit: limit, Fix: fix}
 	}
+	if e := semabus.CheckID(g.Name); e != nil {
+		e.Op, e.Field = "flow.Check", "group.name"
+		return e
+	}
 	switch {
-	case g.Name == "" || len(g.Name) > semabus.MaxIDBytes || strings.HasPrefix(g.Name, "$") || !utf8.ValidString(g.Name) ||
-		strings.ContainsFunc(g.Name, unicode.IsControl):
-		return bad("name", strconv.QuoteToGraphic(semabus.Shorten(g.Name)), "1–256 bytes of text, not beginning with $", "choose another name")
+	case strings.HasPrefix(g.Name, "$"):
+		return bad("name", semabus.Shorten(g.Name), "not beginning with $", "choose another name")
 	case g.MaxConcurrency < 0:
 		return bad("max_concurrency", strconv.Itoa(g.MaxConcurrency), "≥ 0 (0 = unlimited)", "give a positive number")
 	case g.Lease < 0 || g.Lease > maxLease:

@@ -17,7 +17,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -248,15 +247,19 @@ func (e *key) check() error {
 			Field: field, Value: semabus.Shorten(value), Limit: limit, Fix: "correct the field"}
 	}
 	for _, f := range [][2]string{{"tenant", e.Tenant}, {"name", e.Name}, {"set", e.Set}} {
-		if len(f[1]) > semabus.MaxIDBytes || strings.HasPrefix(f[1], "$") || !utf8.ValidString(f[1]) || strings.ContainsFunc(f[1], unicode.IsControl) {
-			return bad(f[0], f[1], "up to 256 bytes of text, not beginning with $")
+		if f[1] == "" && f[0] != "tenant" { // a name is made for it
+			continue
+		}
+		if e := semabus.CheckID(f[1]); e != nil {
+			e.Op, e.Field = "node.Keys.Create", f[0]
+			return e
+		}
+		if strings.HasPrefix(f[1], "$") {
+			return bad(f[0], f[1], "not beginning with $")
 		}
 	}
 	if e.Hash == "" && (e.Subject == "" || len(e.Subject) > maxSubject || !utf8.ValidString(e.Subject)) {
 		return bad("subject", e.Subject, "1–1024 bytes of text")
-	}
-	if e.Tenant == "" {
-		return bad("tenant", "", "1–256 bytes")
 	}
 	if !slices.Contains([]semabus.Role{semabus.RolePublisher, semabus.RoleAgent, semabus.RoleOperator, semabus.RoleAdmin}, e.Role) {
 		return bad("role", string(e.Role), "publisher, agent, operator, admin")
