@@ -19,7 +19,8 @@
 //     never the process.
 //   - Requests that change something carry an op id, so that repeating them after a lost answer changes nothing twice.
 //   - Every error is a *semabus.Error (semabus.AsError); its text says what to do.
-//   - Close and the end of Subscribe take two steps: nothing new, then a grace for what is under way.
+//   - Close and the end of Subscribe take two steps: nothing new, then a grace for what is under way. What was not begun is
+//     given back at once and costs no attempt.
 //
 // A Client is one connection and is safe for concurrent use. Dial starts nothing; what Publish and Subscribe start ends
 // before Close and Subscribe return.
