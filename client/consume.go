@@ -116,7 +116,7 @@ type DeliveryState struct {
 	Group    string
 	Phase    string // ready, delayed, leased, settled, expired
 	Attempt  int
-	Leases   int64  // granted so far
+	Leases   int64  // sequence of the newest grant: rises with every grant, not a count
 	Member   string // who had the newest lease
 	Due      time.Time
 	Expires  time.Time // of the newest lease

@@ -17,7 +17,7 @@ func (c *Client) ConfigureGroup(ctx context.Context, g semabus.GroupConfig) (sem
 	return fromGroup(a.GetGroup()), nil
 }
 
-// GetGroup returns a group's configuration. Errors: NOT_FOUND.
+// GetGroup returns a group's configuration; one that was never configured has the defaults and version 0.
 func (c *Client) GetGroup(ctx context.Context, name string) (semabus.GroupConfig, error) {
 	a, err := call(ctx, c, "client.GetGroup", c.groups.Get, &semabusv1.GroupsGetRequest{Name: name})
 	if err != nil {

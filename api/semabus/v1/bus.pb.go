@@ -3540,7 +3540,7 @@ type DeliveryState struct {
 	Phase DeliveryPhase `protobuf:"varint,3,opt,name=phase,proto3,enum=semabus.v1.DeliveryPhase" json:"phase,omitempty"`
 	// Attempts so far.
 	Attempt uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// Leases granted so far.
+	// Lease sequence of the newest grant: it rises with every grant and never restarts; it is not a count.
 	Leases uint64 `protobuf:"varint,5,opt,name=leases,proto3" json:"leases,omitempty"`
 	// Who had the newest lease.
 	Member string `protobuf:"bytes,6,opt,name=member,proto3" json:"member,omitempty"`

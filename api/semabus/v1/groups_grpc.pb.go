@@ -41,7 +41,8 @@ const (
 type GroupsClient interface {
 	// Sets a group's configuration as a whole. Errors: INVALID_ARGUMENT listing every fault.
 	Configure(ctx context.Context, in *GroupsConfigureRequest, opts ...grpc.CallOption) (*GroupsConfigureResponse, error)
-	// Returns a group's configuration, defaults filled in. Errors: NOT_FOUND.
+	// Returns a group's configuration, defaults filled in. A group exists as soon as somebody names it: one that was never
+	// configured has the defaults and version 0.
 	Get(ctx context.Context, in *GroupsGetRequest, opts ...grpc.CallOption) (*GroupsGetResponse, error)
 	// Lists groups by name.
 	List(ctx context.Context, in *GroupsListRequest, opts ...grpc.CallOption) (*GroupsListResponse, error)
@@ -175,7 +176,8 @@ func (c *groupsClient) Purge(ctx context.Context, in *GroupsPurgeRequest, opts .
 type GroupsServer interface {
 	// Sets a group's configuration as a whole. Errors: INVALID_ARGUMENT listing every fault.
 	Configure(context.Context, *GroupsConfigureRequest) (*GroupsConfigureResponse, error)
-	// Returns a group's configuration, defaults filled in. Errors: NOT_FOUND.
+	// Returns a group's configuration, defaults filled in. A group exists as soon as somebody names it: one that was never
+	// configured has the defaults and version 0.
 	Get(context.Context, *GroupsGetRequest) (*GroupsGetResponse, error)
 	// Lists groups by name.
 	List(context.Context, *GroupsListRequest) (*GroupsListResponse, error)
