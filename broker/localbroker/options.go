@@ -24,7 +24,7 @@ type Options struct {
 	DedupMax         int           // marks kept at once; beyond it new ones are refused; 0 = [semabus.DefaultDedupMax]
 	DedupWindow      time.Duration // how long a mark without its own end is kept; 0 = [semabus.DefaultDedupWindow]
 	KeepSettled      time.Duration // how long a message without live deliveries can be found; 0 = 24 h
-	KeepSettledBytes int64         // bound of all of those, bytes; 0 = 1 GiB
+	KeepSettledBytes int64         // bound of all of those, bytes, about 512 for the index of each among them; 0 = 1 GiB
 
 	SegmentBytes    int64  // a segment is full from here on; 0 = 64 MiB
 	CheckpointBytes int64  // log to replay at most before a checkpoint is due; 0 = 128 MiB

@@ -72,7 +72,11 @@ type message struct {
 	shown      bool  // durable: readers may see it
 }
 
-func (m *message) size() int64 { return int64(m.body.size) + int64(m.decision.size) }
+// indexBytes is what the index of one message with one delivery takes in memory, about.
+const indexBytes = 512
+
+// size is what keeping the message costs, in bytes: its values on disk and its index in memory.
+func (m *message) size() int64 { return indexBytes + int64(m.body.size) + int64(m.decision.size) }
 
 // find returns the live delivery for a group and key, or nil.
 func (m *message) find(g *group, key string, now int64) *delivery {

@@ -49,7 +49,7 @@ again. With --rate latencies count from when a message was due.`,
 	f.StringVar(&r.http, "http", "", "HTTP address of the node at --addr, for its CPU and memory; default: the port after --addr's")
 	f.IntVar(&r.o.Publishers, "publishers", 64, "publishers at once")
 	f.IntVar(&r.o.Window, "window", 1, "messages of one publisher that may wait for their ack")
-	f.IntVar(&r.o.Groups, "groups", 16, "consumer groups, one member each")
+	f.IntVar(&r.o.Groups, "groups", 8, "consumer groups, one member each")
 	f.IntVar(&r.o.Intents, "intents", 1000, "intents, dealt out to the groups")
 	f.IntVar(&r.o.Size, "size", 256, "size of a message's text, about, bytes")
 	f.Float64Var(&r.o.Seconds, "seconds", 10, "how long to measure, after a warm-up")
