@@ -65,7 +65,7 @@ type Decision struct {
 	Near            []Match // the best that were not delivered, with the reason; at most 8
 	Margin          float64 // probability of the best minus the second best of its set
 	RegistryVersion uint64
-	Space           string // embedding space of the scores; "" when no vector was needed
+	Space           string // embedding space of heads and thresholds; "" on the deterministic lanes, and when degraded
 	Tier            string // embedding tier
 	Degraded        bool   // a tier was away
 	Doubtful        bool   // delivered under prefer: recall

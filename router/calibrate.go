@@ -2,6 +2,7 @@ package router
 
 import (
 	"math"
+	"slices"
 
 	semabus "github.com/semabus/semabus"
 )
@@ -16,8 +17,19 @@ type pair struct {
 	margin float32 // score minus the log-sum-exp of the other intents' scores
 	score  float32
 	hit    bool // the text was registered for the intent
+	source source
 	weight float32
 }
+
+// source is where a held-out text comes from.
+type source uint8
+
+const (
+	inside   source = iota // an intent that takes part
+	outside                // an intent that is held out: a message much like those of the set, for nobody in it
+	anywhere               // the background sample
+	sources
+)
 
 const (
 	mostFolds       = 10 // the more folds, the nearer a fold's fit is to the one that serves
@@ -43,7 +55,7 @@ func (f *setFit) calibrate(l *linear) (pairs []pair, weight float32) {
 // heldOut scores every sample by a fit that did not see it, and some of them as trials without the vectors' share. Label y is
 // held out in fold y mod k, with all its samples; the samples of a label are never in the fold that holds the label out.
 func (f *setFit) heldOut(l *linear, weight float32) (pairs []pair, list []trial) {
-	folds := max(leastFolds, min(mostFolds, foldedSamples/max(1, len(f.samples))))
+	folds := max(leastFolds, min(mostFolds, l.nl, foldedSamples/max(1, len(f.samples))))
 	background := l.nl >= folds
 	fold := assignFolds(f.samples, l.nl, folds, background)
 	for k := range folds {
@@ -60,8 +72,11 @@ func (f *setFit) heldOut(l *linear, weight float32) (pairs []pair, list []trial)
 		l.fit(f.samples, use)
 		h := holdout{setFit: f, l: l, weight: weight, centroids: f.centroids(use), pairs: pairs, trials: list}
 		for i := range f.samples {
-			if outside := background && heldOutLabel(&f.samples[i], folds, k); fold[i] == k || outside {
+			switch {
+			case background && heldOutLabel(&f.samples[i], folds, k):
 				h.score(i, outside)
+			case fold[i] == k:
+				h.score(i, inside)
 			}
 		}
 		for i := k; i < len(f.others); i += folds {
@@ -82,7 +97,7 @@ type holdout struct {
 	trials    []trial
 }
 
-func (h *holdout) score(i int, outside bool) {
+func (h *holdout) score(i int, from source) {
 	texts := heldOutLarge
 	if h.weight > 0 {
 		texts = min(texts, max(500, fusedSums/h.l.nl))
@@ -95,19 +110,13 @@ func (h *holdout) score(i int, outside bool) {
 	s := &h.samples[i]
 	scores := make([]float32, h.l.nl)
 	h.l.score(s, scores)
-	if tried && (outside || learnable(s, scores)) {
-		t := trial{scores: append([]float32(nil), scores...), cosines: cosines(h.vectors[i], h.centroids)}
-		if !outside {
-			t.labels = s.labels
-		}
-		if outside || len(s.labels) > 0 {
-			h.trials = append(h.trials, t)
-		}
+	if tried && from == inside && len(s.labels) > 0 && learnable(s, scores) {
+		h.trials = append(h.trials, trial{s.labels, slices.Clone(scores), cosines(h.vectors[i], h.centroids)})
 	}
 	if h.weight > 0 {
 		fuse(scores, cosines(h.vectors[i], h.centroids), h.weight)
 	}
-	h.pairs = appendPairs(h.pairs, s, scores, outside)
+	h.pairs = appendPairs(h.pairs, s, scores, from)
 }
 
 func (h *holdout) scoreOther(i int) {
@@ -116,7 +125,7 @@ func (h *holdout) scoreOther(i int) {
 	if h.weight > 0 {
 		fuse(scores, cosines(h.vectors[len(h.samples)+i], h.centroids), h.weight)
 	}
-	h.pairs = appendPairs(h.pairs, &h.others[i], scores, true)
+	h.pairs = appendPairs(h.pairs, &h.others[i], scores, anywhere)
 }
 
 func heldOutLabel(s *sample, folds, k int) bool {
@@ -147,26 +156,22 @@ func assignFolds(samples []sample, nl, folds int, background bool) []int {
 }
 
 // appendPairs adds the pairs of one held-out text. A text whose intent had nothing else to learn from says nothing.
-func appendPairs(pairs []pair, s *sample, scores []float32, outside bool) []pair {
-	if !outside && !learnable(s, scores) {
+func appendPairs(pairs []pair, s *sample, scores []float32, from source) []pair {
+	if from == inside && !learnable(s, scores) {
 		return pairs
 	}
 	best := top(scores, pairsEach)
-	if !outside {
+	if from == inside {
 		for _, y := range append(s.labels, s.not) {
-			if y >= 0 && !contains(best, y) {
+			if y >= 0 && !slices.Contains(best, y) {
 				best = append(best, y)
 			}
 		}
 	}
-	total := logTotal(scores)
-	weight := float32(1)
-	if outside {
-		weight = -1 // set by balance
-	}
+	sum, least := contestSum(scores)
 	for _, y := range best {
 		pairs = append(pairs, pair{
-			label: y, margin: marginOf(scores[y]-noneTrained, total), score: scores[y], hit: !outside && s.has(y), weight: weight,
+			label: y, margin: marginIn(sum, scores[y]-noneTrained, scores[y] >= least), score: scores[y], hit: from == inside && s.has(y), source: from, weight: 1,
 		})
 	}
 	return pairs
@@ -182,56 +187,41 @@ func learnable(s *sample, scores []float32) bool {
 	return true
 }
 
-func contains(list []int32, y int32) bool {
-	for _, v := range list {
-		if v == y {
-			return true
-		}
-	}
-	return false
-}
-
-// logTotal is what a contest of the scores comes to: ln(1 + Σ exp(score-none)) over those that take part.
-func logTotal(scores []float32) float64 {
+// contestSum is Σ exp(score-none) over the scores that count in a contest, and the least of those.
+func contestSum(scores []float32) (sum float64, least float32) {
 	best := negInf
 	for _, s := range scores {
 		best = max(best, s)
 	}
-	sum := 0.0
+	least = max(min(contends, best-rivalry), best-window)
 	for _, s := range scores {
-		if s >= contends && s >= best-window {
+		if s >= least {
 			sum += math.Exp(float64(s - noneTrained))
 		}
 	}
-	return math.Log1p(sum)
+	return sum, least
 }
 
-// marginOf is ln(p/(1-p)) for the share p of a score in a total, both over the score of being for nobody.
-func marginOf(over float32, total float64) float32 {
-	p := math.Exp(min(0, float64(over)-total))
-	if p >= 1-1e-7 {
-		return marginLimit
+// marginIn is ln(p/(1-p)) for the share p of a score in a contest: against the sum of those that count and 1 for nobody. One
+// that does not count is weighed as if it did, beside the others. over is the score over that of being for nobody.
+func marginIn(sum float64, over float32, counts bool) float32 {
+	own := math.Exp(float64(over))
+	if counts {
+		sum -= own
 	}
-	return float32(min(marginLimit, max(-marginLimit, math.Log(p/(1-p)))))
+	rest := 1 + max(0, sum)
+	return float32(min(marginLimit, max(-marginLimit, float64(over)-math.Log(rest))))
 }
 
-// balance weighs the texts of held-out intents to the share of background that probabilities assume.
+// balance weighs the texts of each source of messages for nobody to the share that probabilities assume of it.
 func balance(pairs []pair) {
-	var inside, outside float64
+	var count [sources]float64
 	for i := range pairs {
-		if pairs[i].weight < 0 {
-			outside++
-		} else {
-			inside++
-		}
-	}
-	w := float32(1)
-	if outside > 0 && inside > 0 {
-		w = float32(backgroundShare / (1 - backgroundShare) * inside / outside)
+		count[pairs[i].source]++
 	}
 	for i := range pairs {
-		if pairs[i].weight < 0 {
-			pairs[i].weight = w
+		if from := pairs[i].source; from != inside && count[inside] > 0 {
+			pairs[i].weight = float32(backgroundShare / (1 - backgroundShare) * count[inside] / count[from])
 		}
 	}
 }
@@ -421,19 +411,19 @@ func (c *curve) hits() (n float64) {
 // limits is where an intent's deliveries begin: sure and, under prefer recall, reached below it, on the probability.
 type limits struct{ deliver, sure float64 }
 
-// limit chooses the threshold on the probability: without a budget the one of the best F1; otherwise the lowest that
-// keeps MaxWrong, or the highest that keeps MaxMissed, and the preferred of both where they cannot both hold.
+// limit chooses the threshold on the probability. Without a budget it is the one of the best F1, which for calibrated
+// probabilities is half that F1 (Z. Lipton, C. Elkan, B. Naryanaswamy, "Optimal thresholding of classifiers to maximize F1
+// measure", 2014); few texts tell how good the best is, but hardly where it is. With one it is the lowest that keeps MaxWrong,
+// or the highest that keeps MaxMissed, and the preferred of both where they cannot both hold.
 func (c *curve) limit(b *semabus.Budget) limits {
 	total := c.hits()
 	var hit, miss, best float64
-	f1, precise, recall := curveBins-1, -1, 0
+	precise, recall := -1, 0
 	reached := false
 	for i := curveBins - 1; i >= 0; i-- {
 		hit += c.hit[i]
 		miss += c.miss[i]
-		if f := 2 * hit / (hit + miss + total); f > best {
-			best, f1 = f, i
-		}
+		best = max(best, 2*hit/(hit+miss+total))
 		if b != nil && b.MaxWrong > 0 && hit > 0 && miss/(hit+miss) <= b.MaxWrong {
 			precise = i
 		}
@@ -442,7 +432,7 @@ func (c *curve) limit(b *semabus.Budget) limits {
 		}
 	}
 	if b == nil || b.MaxWrong <= 0 && b.MaxMissed <= 0 {
-		return same(edge(f1))
+		return same(max(lowestProbability, best/2))
 	}
 	tp := edge(precise)
 	if precise < 0 {

@@ -77,17 +77,11 @@ func (c *checker) fault(reason, field, value, limit, fix string) {
 }
 
 func (c *checker) name(field, name string) {
-	switch {
-	case name == "":
-		c.fault(semabus.ReasonRequired, field, "", "", "give it a name")
-	case len(name) > semabus.MaxIDBytes:
-		c.fault(semabus.ReasonTooLarge, field, strconv.Itoa(len(name))+" bytes", strconv.Itoa(semabus.MaxIDBytes)+" bytes", "use a shorter name")
-	case !utf8.ValidString(name):
-		c.fault(semabus.ReasonInvalidUTF8, field, fmt.Sprintf("%q", name), "", "send UTF-8")
-	case strings.HasPrefix(name, "$"):
+	if e := semabus.CheckID(name); e != nil {
+		e.Field = field
+		c.faults = append(c.faults, e)
+	} else if strings.HasPrefix(name, "$") {
 		c.fault(semabus.ReasonInvalidID, field, name, "", "names that begin with $ are reserved")
-	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		c.fault(semabus.ReasonInvalidID, field, fmt.Sprintf("%q", name), "", "leave control characters out")
 	}
 }
 

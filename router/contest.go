@@ -91,7 +91,7 @@ func (sc *scratch) group() []contender {
 	return sc.grouped
 }
 
-// contest appends one set's candidates to sc.found.
+// contest appends one set's candidates to sc.found: the best, and who else is near its threshold.
 func (sc *scratch) contest(list []contender, q *query, bar *barrier) {
 	best := bar.apply(list, q.only)
 	var sum float64
@@ -100,40 +100,37 @@ func (sc *scratch) contest(list []contender, q *query, bar *barrier) {
 			sum += math.Exp(float64(c.over()))
 		}
 	}
-	total := math.Log1p(sum)
-	from := len(sc.found)
+	total, from := math.Log1p(sum), len(sc.found)
 	for i := range list {
 		c := &list[i]
+		asked := q.all || c.head.in == q.only || c.reason == 0 && c.over() == best
 		switch {
 		case c.certain:
 			sc.found = append(sc.found, candidate{*c, certainLogit, 1})
-		case q.all || c.head.in == q.only || c.mayTell(best, total):
-			rest := total
-			if c.reason != 0 || !c.plays(best) { // as if it were let in
-				rest = math.Log1p(sum + math.Exp(float64(c.over())))
-			}
-			logit := c.head.model.calibration.logit(marginOf(c.over(), rest), c.score)
-			if p := sigmoid(logit); q.all || c.head.in == q.only || p >= lowestProbability {
-				sc.found = append(sc.found, candidate{*c, logit, p})
+		case asked || c.mayTell(best, total):
+			logit := c.head.model.calibration.logit(marginIn(sum, c.over(), c.plays(best)), c.score)
+			if asked || logit >= c.head.told {
+				sc.found = append(sc.found, candidate{*c, logit, sigmoid(logit)})
 			}
 		}
 	}
 	slices.SortFunc(sc.found[from:], byLogit)
 }
 
-// plays reports whether the contender counts in the contest, given the best score in it.
+// plays reports whether the contender counts against the others, given the best score in the contest.
 func (c *contender) plays(best float32) bool {
-	return c.reason == 0 && !c.certain && c.score >= contends && c.over() >= best-window
+	return c.reason == 0 && !c.certain && c.score >= c.head.model.lowest &&
+		(c.score >= contends || c.over() >= best-rivalry) && c.over() >= best-window
 }
 
-// mayTell is false where the probability surely is under lowestProbability. Without logarithms: for a share p of at most
-// 1/e the margin ln p - ln(1-p) is at most ln p + 0.46.
+// mayTell is false where the contender surely is not told. Without logarithms: for a share p of at most 1/e the margin
+// ln p - ln(1-p) is at most ln p + 0.46.
 func (c *contender) mayTell(best float32, total float64) bool {
 	if c.reason == 0 && c.over() < best-window {
 		return false
 	}
 	x := float64(c.over()) - total
-	return x > -1 || c.head.model.calibration.logit(float32(x+0.46), c.score) >= lowestLogit
+	return x > -1 || c.head.model.calibration.logit(float32(x+0.46), c.score) >= c.head.told
 }
 
 // barrier says who may have a message; nil lets everybody have it.

@@ -1,7 +1,6 @@
 package router
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -72,11 +71,16 @@ func (r *Router) decideMeaning(
 ) (*semabus.Match, error) {
 	sc := borrow()
 	defer sc.giveBack()
-	q := query{features: sc.extract.extract(req.Message.Text), vector: r.vectorOf(req.Vectors, req.Message), only: only}
-	if q.vector != nil {
-		d.Space, d.Tier = r.tier.Space, r.tier.Name
+	q := query{
+		features: sc.extract.extract(req.Message.Text), vector: r.vectorOf(req.Vectors, req.Message),
+		audience: len(req.Message.Audience) > 0, only: only,
 	}
-	d.Degraded = q.vector == nil && len(q.features.hash) > 0 && s.wantsVectors()
+	if len(q.features.hash) > 0 || q.vector != nil {
+		// Heads and thresholds are of one space, also those of a set whose fit gave vectors no weight.
+		if d.Degraded = q.vector == nil && s.wantsVectors(); !d.Degraded {
+			d.Space, d.Tier = r.tier.Space, r.tier.Name
+		}
+	}
 	if err := r.collect(ctx, req.Tenant, s, &q, sc); err != nil {
 		return nil, err
 	}
@@ -106,7 +110,13 @@ func (r *Router) decideMeaning(
 
 // byLogit is the order of candidates across sets: the most probable first, ties by name.
 func byLogit(a, b candidate) int {
-	return cmp.Or(cmp.Compare(b.logit, a.logit), strings.Compare(a.head.in.def.intent.Name, b.head.in.def.intent.Name))
+	switch {
+	case a.logit > b.logit:
+		return -1
+	case a.logit < b.logit:
+		return 1
+	}
+	return strings.Compare(a.head.in.def.intent.Name, b.head.in.def.intent.Name)
 }
 
 // conclude writes matches, near misses and margin of the candidates into d.

@@ -59,21 +59,24 @@ func (r *Router) WholeScan(tenantName, text string, vectors []embed.Vector) map[
 	return out
 }
 
-// wholeProbability is a contender's probability in the contest of its set, if it takes part.
-func wholeProbability(c *contender, all []contender) (p float64, plays bool) {
+// wholeProbability is a contender's probability in the contest of its set; told is false where it is too far behind.
+func wholeProbability(c *contender, all []contender) (p float64, told bool) {
 	best, sum := negInf, 0.0
 	for _, o := range all {
 		if o.head.model.set == c.head.model.set {
 			best = max(best, o.over())
 		}
 	}
-	for _, o := range all {
-		if o.head.model.set == c.head.model.set && o.score >= contends && o.over() >= best-window {
+	counts := func(o *contender) bool {
+		return o.score >= o.head.model.lowest && (o.score >= contends || o.over() >= best-rivalry) && o.over() >= best-window
+	}
+	for i := range all {
+		if o := &all[i]; o.head.model.set == c.head.model.set && counts(o) {
 			sum += math.Exp(float64(o.over()))
 		}
 	}
-	p = sigmoid(c.head.model.calibration.logit(marginOf(c.over(), math.Log1p(sum)), c.score))
-	return p, c.score >= contends && c.over() >= best-window
+	p = sigmoid(c.head.model.calibration.logit(marginIn(sum, c.over(), counts(c)), c.score))
+	return p, c.over() >= best-window && c.score >= c.head.model.lowest
 }
 
 func (s *snapshot) wholeCosines(q []float32) map[uint64]float32 {

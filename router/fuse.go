@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/semabus/semabus/embed"
 	embeddriver "github.com/semabus/semabus/embed/driver"
@@ -11,17 +12,17 @@ import (
 // What the vector evidence of a fitted set weighs beside the lexical one is chosen on held-out texts, and is nothing where it
 // does not help: an embedding that only knows the words of a text adds little to a scorer that has learned them.
 
-var fusedWeights = [...]float32{1, 2, 4, 8, 16} // tried beside none
+var fusedWeights = [...]float32{2, 4, 8, 16} // tried beside none
 
 const (
 	trials    = 400     // held-out texts the weight is chosen on; fewer where there are many labels
 	trialSums = 1 << 19 // dot products that may be spent on them
-	leastGain = 0.02    // share of the loss that vectors must save
+	leastGain = 0.03    // share of them that vectors must set right
 )
 
 // trial is one held-out text with both kinds of evidence for each label.
 type trial struct {
-	labels  []int32 // it was registered for; none = it stands for a message for nobody
+	labels  []int32 // it was registered for
 	scores  []float32
 	cosines []float32
 }
@@ -80,34 +81,31 @@ func fuse(scores, cosines []float32, weight float32) {
 	}
 }
 
-// bestWeight is the weight of least loss over the trials, 0 unless it saves enough.
+// bestWeight is the weight that ranks most trials right, 0 unless it is clearly better: scores of two kinds of evidence differ
+// in scale, which calibration sees to, so that only their order is compared.
 func bestWeight(list []trial) (best float32) {
-	least := (1 - leastGain) * trialLoss(list, 0)
+	most := rankedRight(list, 0) + int(math.Ceil(leastGain*float64(len(list))))
 	for _, w := range fusedWeights {
-		if loss := trialLoss(list, w); loss < least {
-			best, least = w, loss
+		if right := rankedRight(list, w); right > most {
+			best, most = w, right
 		}
 	}
 	return best
 }
 
-// trialLoss is the mean of -ln(share of what is right), messages for nobody weighted to their share.
-func trialLoss(list []trial, weight float32) float64 {
-	var inside, outside, nIn, nOut float64
+// rankedRight counts the trials whose best label is one of theirs.
+func rankedRight(list []trial, weight float32) (right int) {
 	for i := range list {
 		t := &list[i]
-		scores := append([]float32(nil), t.scores...)
-		fuse(scores, t.cosines, weight)
-		total := logTotal(scores)
-		if len(t.labels) == 0 {
-			outside, nOut = outside+total, nOut+1
-			continue
+		best, at := negInf, int32(-1)
+		for y, s := range t.scores {
+			if s += weight * vectorEvidence(t.cosines[y]); s > best {
+				best, at = s, int32(y)
+			}
 		}
-		share := 1e-6 // bounds what one text can cost
-		for _, y := range t.labels {
-			share += math.Exp(float64(scores[y]-noneTrained) - total)
+		if slices.Contains(t.labels, at) {
+			right++
 		}
-		inside, nIn = inside-math.Log(share), nIn+1
 	}
-	return (1-backgroundShare)*inside/max(1, nIn) + backgroundShare*outside/max(1, nOut)
+	return right
 }

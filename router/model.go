@@ -13,6 +13,7 @@ type model struct {
 	trained     bool        // weights tell siblings apart; else they are the intents' own texts under live rarity
 	calibration calibration // evidence → probability
 	vector      float32     // weight of the vector evidence in the score, ≥ 0
+	lowest      float32     // score under which an intent is not told, whatever its rivals
 }
 
 // none is the score of being for nobody, which takes part in every contest.
@@ -28,6 +29,12 @@ type head struct {
 	in     *intent
 	model  *model
 	limits limits
+	told   float64 // logit from which it is told, delivered or not
+}
+
+func newHead(in *intent, m *model, l limits) *head {
+	p := max(lowestProbability, l.deliver*toldShare)
+	return &head{in: in, model: m, limits: l, told: math.Log(p / (1 - p))}
 }
 
 const (
@@ -35,23 +42,36 @@ const (
 	looseVector       = 6    // logits a cosine of 1 is worth before a set is fitted
 	vectorFloor       = 0.25 // cosines below it are no evidence
 	vectorHits        = 1024 // nearest intents of a tenant whose vector evidence counts
-	contends          = 2    // score from which an intent takes part in its set's contest
-	window            = 8    // logits below a set's best score in which siblings still count
+	contends          = 2    // score from which an intent counts against its siblings
+	rivalry           = 2    // logits below a set's best score in which they count in any case
+	window            = 8    // logits below a set's best score in which intents are told and count
 	lowestProbability = 0.01 // intents under it are not told, and no threshold is lower
+	toldShare         = 0.25 // share of its threshold from which an intent is near, and told
 	noneTrained       = 3
 	noneLoose         = 5
+	looseLowest       = 1
 	unfittedWrong     = 0.5 // threshold on the probability before held-out texts tell a better one
 )
 
 // lowestLogit is lowestProbability as a logit.
 var lowestLogit = math.Log(lowestProbability / (1 - lowestProbability))
 
-func looseModel(s *set) *model { return &model{set: s, calibration: priorLoose, vector: looseVector} }
+func looseModel(s *set) *model {
+	return &model{set: s, calibration: priorLoose, vector: looseVector, lowest: looseLowest}
+}
+
+func trainedModel(s *set, c calibration, vector float32) *model {
+	m := &model{set: s, trained: true, calibration: c, vector: vector}
+	// Without rivals the margin is the score over that of being for nobody, so that the logit is linear in the score.
+	slope := max(c.margin+c.score, 1e-3)
+	m.lowest = float32((lowestLogit - c.bias + c.margin*noneTrained) / slope)
+	return m
+}
 
 // looseHead is an intent's head before its set is fitted. Nothing was held out yet, so the threshold follows from the
 // budget and the prior calibration alone.
 func looseHead(in *intent, m *model) *head {
-	return &head{in: in, model: m, limits: priorLimits(in.def.intent.Budget)}
+	return newHead(in, m, priorLimits(in.def.intent.Budget))
 }
 
 func priorLimits(b *semabus.Budget) limits {

@@ -279,6 +279,34 @@ func TestDegraded(t *testing.T) {
 	}
 }
 
+// TestWantsVectors: vectors matter until a fit has shown that they do not help.
+func TestWantsVectors(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	want := func(when string, want bool) {
+		t.Helper()
+		if got := f.WantsVectors(tenant); got != want {
+			t.Errorf("%s: WantsVectors = %v", when, got)
+		}
+	}
+	want("unknown tenant", false)
+	f.register(semabus.Intent{Name: "topical", Topics: []string{"a.b"}}, semabus.Intent{Name: "rule", Filter: "true"})
+	want("nothing to compare", false)
+	w := newWorld(3)
+	f.register(w.intents(12, 10, nil)...)
+	want("before the fit", true)
+	f.settle()
+	want("fitted, words tell all", false)
+	text := w.text(4)
+	d := f.ask(&router.Request{Tenant: tenant, Message: &semabus.Message{ID: "m", Text: text}})
+	f.wantReason(d, "subject 04", semabus.MatchMeaning)
+	if d.Degraded || d.Space == "" {
+		t.Errorf("degraded %v, space %q without a vector that nobody wants", d.Degraded, d.Space)
+	}
+	f.register(rivals("young")...)
+	want("a young set", true)
+}
+
 // TestSuppliedEmbedding: a publisher's own vector in the router's space counts as the message's; of another space it does not.
 func TestSuppliedEmbedding(t *testing.T) {
 	t.Parallel()
@@ -396,15 +424,52 @@ func TestOrderOfRegistrationDoesNotMatter(t *testing.T) {
 	}
 }
 
-// countingEmbedder counts what it is asked for.
+// countingEmbedder counts what it is asked for, and calls next once, before it answers.
 type countingEmbedder struct {
 	embeddriver.Driver
 	texts int
+	next  func()
 }
 
 func (c *countingEmbedder) Embed(ctx context.Context, texts []string, k embeddriver.Kind, out [][]embeddriver.Vector) error {
 	c.texts += len(texts)
+	if do := c.next; do != nil {
+		c.next = nil
+		do()
+	}
 	return c.Driver.Embed(ctx, texts, k, out)
+}
+
+// TestChangesDuringAFit: what a fit brings is of members that have not changed since it began; the set stays due.
+func TestChangesDuringAFit(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	counting := &countingEmbedder{Driver: localembed.New()}
+	r, err := router.New(router.Options{Embedder: embed.New(counting, embed.Options{}), Index: localindex.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Router = r
+	f.register(helpdesk()...)
+	counting.next = func() { // the fit asks for its members' vectors
+		f.remove("cards")
+		in, _ := f.Intent(tenant, "refunds")
+		in.Group = "cashiers"
+		f.register(in)
+	}
+	f.settle()
+	if f.Pending(tenant) != 1 {
+		t.Errorf("%d sets pending, want the one that changed", f.Pending(tenant))
+	}
+	for range 2 {
+		f.wantGroups(f.say("my card was stolen on the train"))
+		f.wantGroups(f.say("please refund the payment of last week, I want my money back"), "cashiers")
+		f.wantGroups(f.say("tracking says delivered but there is no parcel"), "deliveries")
+		f.settle()
+	}
+	if f.Pending(tenant) != 0 {
+		t.Errorf("%d sets pending", f.Pending(tenant))
+	}
 }
 
 // TestDecideDoesNotEmbed: vectors of messages come with the request; the router embeds what is registered, once.

@@ -93,6 +93,13 @@ func (r *Router) tenant(name string) *tenant {
 	return t
 }
 
+// WantsVectors reports whether a vector can matter for the tenant's messages at this moment: whether any set waits for its
+// fit, or its fit gave vectors a weight. Where it cannot, [Request].Vectors may stay empty and nothing is Degraded.
+func (r *Router) WantsVectors(tenantName string) bool {
+	s := r.snapshot(tenantName)
+	return s != nil && s.wantsVectors()
+}
+
 // wantsVectors reports whether any scorer of the tenant uses vector evidence.
 func (s *snapshot) wantsVectors() bool {
 	for _, list := range [...][]*view{s.loose, s.trained} {

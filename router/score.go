@@ -62,8 +62,9 @@ func (sc *scratch) tell(q *query) []uint32 {
 type query struct {
 	features featureVec
 	vector   []float32 // nil = none
-	all      bool      // every intent takes part, whatever its evidence
-	only     *intent   // this one takes part, whatever its evidence
+	audience bool      // the message has one: the best of a set may be barred
+	all      bool      // every intent is told, whatever its evidence
+	only     *intent   // this one is told, whatever its evidence
 }
 
 // vectorOf is the message's vector in the router's space, nil where there is none.
@@ -179,19 +180,37 @@ func (sc *scratch) addVectors(v *view, near []driver.Hit) {
 	}
 }
 
-// pick appends the slots that take part.
+// pick appends the slots that may be told: of each set those near its best.
 func (sc *scratch) pick(v *view, q *query) {
-	for i, score := range sc.acc {
-		if score < contends && !q.all && (q.only == nil || v.slots[i].in != q.only) {
-			continue
+	for _, r := range v.runs {
+		floor := r.model.lowest
+		if r.hi-r.lo > 1 && !r.filtered && !q.audience {
+			floor = max(floor, sc.best(v, r)-window)
 		}
-		if v.isDead(uint32(i)) {
-			continue
+		if q.all {
+			floor = negInf
 		}
-		c := contender{head: v.slots[i], score: score}
-		if len(sc.cosines) > 0 {
-			c.cosine = sc.cosines[i]
+		for i := r.lo; i < r.hi; i++ {
+			score := sc.acc[i]
+			if score < floor && (q.only == nil || v.slots[i].in != q.only) || v.isDead(i) {
+				continue
+			}
+			c := contender{head: v.slots[i], score: score}
+			if len(sc.cosines) > 0 {
+				c.cosine = sc.cosines[i]
+			}
+			sc.contenders = append(sc.contenders, c)
 		}
-		sc.contenders = append(sc.contenders, c)
 	}
+}
+
+// best is the best score of a run.
+func (sc *scratch) best(v *view, r run) float32 {
+	best := negInf
+	for i, score := range sc.acc[r.lo:r.hi] {
+		if score > best && !v.isDead(r.lo+uint32(i)) {
+			best = score
+		}
+	}
+	return best
 }

@@ -37,8 +37,9 @@ type idCell struct {
 
 // run is the slots [lo,hi) of one set in one segment.
 type run struct {
-	model  *model
-	lo, hi uint32
+	model    *model
+	lo, hi   uint32
+	filtered bool // an intent of it has a filter
 }
 
 // triple is one weight on its way into a segment.
@@ -87,9 +88,10 @@ func (s *segment) finish() {
 		s.vectors = s.vectors || h.model.vector > 0
 		if n := len(s.runs); n > 0 && s.runs[n-1].model == h.model {
 			s.runs[n-1].hi++
+			s.runs[n-1].filtered = s.runs[n-1].filtered || h.in.filter != nil
 			continue
 		}
-		s.runs = append(s.runs, run{h.model, uint32(i), uint32(i + 1)})
+		s.runs = append(s.runs, run{h.model, uint32(i), uint32(i + 1), h.in.filter != nil})
 	}
 	if s.vectors {
 		s.indexIDs()

@@ -98,7 +98,7 @@ func TestBudgetBoundsTheWrongShare(t *testing.T) {
 		if coverage > last+0.01 {
 			t.Errorf("max_wrong %g: coverage %.3f, more than %.3f under a looser budget", wrong, coverage, last)
 		}
-		if coverage < 0.2 {
+		if coverage < 0.05 {
 			t.Errorf("max_wrong %g: coverage %.3f", wrong, coverage)
 		}
 		last = coverage
@@ -180,7 +180,7 @@ func TestFeedback(t *testing.T) {
 	if now := p(voucher, "refunds"); now <= before || now < 0.5 {
 		t.Errorf("useful: probability %g, %g before", now, before)
 	}
-	if d := f.say("worthless voucher code"); len(d.Matches) != 1 || d.Matches[0].Example != voucher {
+	if d := f.say("the voucher code of my trip is worthless"); len(d.Matches) != 1 || d.Matches[0].Example != voucher {
 		t.Errorf("matches %+v, want the taught example named", d.Matches)
 	}
 	got := f.Learned(tenant, "cards")

@@ -38,7 +38,7 @@ func (b *Bus) decide(ctx context.Context, tenant string, m *semabus.Message, exc
 }
 
 // request is a message as the router sees it. A message on the deterministic lanes, or with a vector of its publisher's, is
-// not embedded.
+// not embedded, and no message is where vectors have no weight.
 func (b *Bus) request(ctx context.Context, tenant string, m *semabus.Message, sc *scratch) (*router.Request, error) {
 	if m.Text == "" && len(m.Payload) > 0 {
 		m.Text, _ = embed.Extract(m.ContentType, m.Payload)
@@ -48,7 +48,7 @@ func (b *Bus) request(ctx context.Context, tenant string, m *semabus.Message, sc
 	case m.To != "":
 	case m.Topic != "":
 		req.GroupTopics = func(topic string) []string { return b.flow.TopicGroups(tenant, topic) }
-	case m.Text != "" && !b.embedded(m):
+	case m.Text != "" && !b.embedded(m) && b.router.WantsVectors(tenant):
 		vs, err := b.embed.EmbedOne(ctx, m.Text, embeddriver.Query, sc.vectors)
 		if err != nil {
 			return nil, err

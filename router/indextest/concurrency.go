@@ -11,6 +11,7 @@ import (
 func concurrencyCases() []testCase {
 	return []testCase{
 		{"Concurrent/EachUpdateWholeOrNotAtAll", wholeUpdates},
+		{"Concurrent/SmallUpdates", smallUpdates},
 		{"Concurrent/ManyPartitions", manyPartitions},
 	}
 }
@@ -62,6 +63,46 @@ func wholeUpdates(r *rig) {
 		r.t.Error(err)
 	}
 	r.wantVersion(home, updates, each)
+}
+
+// smallUpdates replaces one entry at a time by another of another id: a search finds as many as there always are, the newest
+// that was there when it began among them.
+func smallUpdates(r *rig) {
+	const alive, updates = 90, 3000
+	entry := func(n uint64) []driver.Entry { return one(n, 1, float32(n)) }
+	for n := range uint64(alive) {
+		r.update(entry(n))
+	}
+	var newest atomic.Uint64
+	newest.Store(alive - 1)
+	var done atomic.Bool
+	var g errgroup.Group
+	for range 3 {
+		g.Go(func() error {
+			query := []driver.Query{{Vector: []float32{0, 1}, MinScore: minusInf, Max: 2 * alive}}
+			var hits [][]driver.Hit
+			for !done.Load() {
+				from := newest.Load()
+				var err error
+				if hits, err = r.d.Search(r.t.Context(), home, query, hits); err != nil {
+					return err
+				}
+				if list := hits[0]; len(list) != alive || list[0].ID < from || list[alive-1].ID+alive-1 != list[0].ID {
+					r.t.Errorf("%d entries after number %d was in, want %d: %v", len(list), from, alive, list[:min(len(list), 3)])
+					return nil
+				}
+			}
+			return nil
+		})
+	}
+	for n := uint64(alive); n < updates; n++ {
+		r.update(entry(n), n-alive)
+		newest.Store(n)
+	}
+	done.Store(true)
+	if err := g.Wait(); err != nil {
+		r.t.Error(err)
+	}
 }
 
 // manyPartitions has writers of their own partitions, one that is dropped again and again among them.
