@@ -33,7 +33,7 @@ type journal struct {
 
 const (
 	minAhead = 256 << 10
-	maxAhead = 4 << 20
+	maxAhead = 1 << 20
 )
 
 func segmentName(n uint32) string { return fmt.Sprintf("%010d.seg", n) }
