@@ -92,7 +92,7 @@ func FuzzExtract(f *testing.F) {
 	}
 	for i := range types {
 		for _, s := range []string{
-			`{"a":["b\u00e9\ud83c\udf89\\",1,"\"c"],"d" : {"e":"f"}}`, `"\ud800"`, `<p a='>'>x &lt; y</p><!-- --><script>"</script>`,
+			`{"a":["b\u00e9\ud83c\udf89\\",1,"\"c"],"d" : {"e":"f"}}`, `"\ud800"`, `"\u0008a\u001f"`, `<p a='>'>x &lt; y</p><!-- --><script>"</script>`,
 			"a=b&c=%41+d", "\xff\x00\xd8", "", "<![CDATA[x", "<", "&#xFFFFFFFF;",
 		} {
 			f.Add(uint8(i), []byte(s))
@@ -153,6 +153,11 @@ func stringsOf(document []byte) (text string, valid bool) {
 			}
 		}
 	}
-	s := strings.NewReplacer("\x00", " ", "\b", " ", "\f", " ").Replace(strings.Join(found, "\n"))
+	s := strings.Map(func(r rune) rune {
+		if r < ' ' && !strings.ContainsRune("\n\r\t", r) {
+			return ' '
+		}
+		return r
+	}, strings.Join(found, "\n"))
 	return strings.TrimSpace(s), true
 }

@@ -35,7 +35,8 @@ func (w *writer) raw(b []byte) {
 // room is how many bytes more can be kept.
 func (w *writer) room() int { return max(semabus.MaxTextBytes-len(w.buf), 0) }
 
-// text is what was collected: valid UTF-8 without NUL and without white space around it.
+// text is what was collected: valid UTF-8 without white space around it. Control characters other than line breaks and tabs
+// say nothing and become spaces, however they were written.
 func (w *writer) text() string {
 	b := w.buf
 	if w.full { // a rune may have been cut in two
@@ -53,5 +54,15 @@ func (w *writer) text() string {
 		// A replacement takes three bytes where it may stand for one: cut again.
 		s = cut(strings.ToValidUTF8(s, "\ufffd"), semabus.MaxTextBytes)
 	}
-	return strings.TrimSpace(strings.ReplaceAll(s, "\x00", " "))
+	if strings.ContainsFunc(s, mute) {
+		s = strings.Map(func(r rune) rune {
+			if mute(r) {
+				return ' '
+			}
+			return r
+		}, s)
+	}
+	return strings.TrimSpace(s)
 }
+
+func mute(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }
