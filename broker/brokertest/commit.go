@@ -22,6 +22,7 @@ func commitCases() []testCase {
 		{"Commit/BigBody", nil, bigBody},
 		{"Commit/SlicesAreCopied", nil, slicesCopied},
 		{"Commit/CancelledContext", nil, cancelledContext},
+		{"Decision/NewestOfOneCall", nil, newestDecision},
 		{"Enqueue/NoOpWhileLive", nil, noOpWhileLive},
 		{"Enqueue/KeyTellsApart", nil, keyTellsApart},
 		{"Enqueue/RetainedMessage", nil, retainedMessage},
@@ -251,6 +252,34 @@ func cancelledContext(r *rig) {
 	}
 	r.apply(put("after", "after"))
 	r.one("after")
+}
+
+// newestDecision: of two decisions that become durable together the later one counts, and an empty one is one too.
+func newestDecision(r *rig) {
+	r.apply(put("m", "g"))
+	decide := func(d string) *driver.Batch {
+		return &driver.Batch{Tenant: tenant, Decisions: []driver.Decision{{MessageID: "m", Decision: []byte(d)}}}
+	}
+	both := decide("third")
+	both.Decisions = append(both.Decisions, decide("fourth").Decisions...)
+	for _, c := range []struct {
+		batches []*driver.Batch
+		want    string
+	}{
+		{[]*driver.Batch{decide("first"), decide("second")}, "second"},
+		{[]*driver.Batch{both}, "fourth"},
+		{[]*driver.Batch{decide("fifth"), decide("")}, ""},
+		{[]*driver.Batch{decide(""), decide("sixth")}, "sixth"},
+	} {
+		r.commit(c.batches...)
+		if f := r.find(driver.Query{Message: "m"}); string(f.Message.Decision) != c.want {
+			r.t.Fatalf("the decision is %q, want %q", f.Message.Decision, c.want)
+		}
+	}
+	r.kill()
+	if f := r.find(driver.Query{Message: "m"}); string(f.Message.Decision) != "sixth" {
+		r.t.Fatalf("after the crash the decision is %q", f.Message.Decision)
+	}
 }
 
 func noOpWhileLive(r *rig) {

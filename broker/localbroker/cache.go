@@ -19,6 +19,7 @@ type cache struct {
 	order fifo[frameKey]
 	size  int64
 	files map[uint32]File
+	ended bool // closed: what is not in memory cannot be read any more
 }
 
 func newCache(logID [16]byte, limit int64) *cache {
@@ -65,6 +66,7 @@ func (c *cache) drop(segment uint32) File {
 func (c *cache) closeAll() []error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.ended = true
 	var errs []error
 	for n, f := range c.files {
 		if err := f.Close(); err != nil {
@@ -83,9 +85,12 @@ func (c *cache) read(l loc) ([]byte, error) {
 	k := frameKey{l.segment, l.frame}
 	c.mu.Lock()
 	payload, known := c.held[k]
-	f := c.files[l.segment]
+	f, ended := c.files[l.segment], c.ended
 	c.mu.Unlock()
 	if !known {
+		if ended {
+			return nil, errClosed()
+		}
 		if f == nil {
 			return nil, errDamaged(segmentName(l.segment), int64(l.frame)*frameAlign, "the segment is gone")
 		}

@@ -3,6 +3,7 @@ package localbroker
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"path/filepath"
 	"slices"
 )
@@ -144,7 +145,7 @@ type indexReader struct {
 	decoder
 	s    *state
 	live []*delivery
-	idle []retained
+	idle []*message
 }
 
 func (r *indexReader) loc() loc {
@@ -197,8 +198,11 @@ func (r *indexReader) tenant() {
 		r.message(t)
 	}
 	for range r.count() {
-		l := t.log(r.string())
-		n := r.count()
+		name, n := r.string(), r.count()
+		if n == 0 { // somebody waited for its first event
+			continue
+		}
+		l := t.log(name)
 		l.events = make([]logged, n)
 		for i := range l.events {
 			l.events[i] = logged{r.int(), r.loc()}
@@ -222,19 +226,19 @@ func (r *indexReader) tenant() {
 }
 
 func (r *indexReader) message(t *tenant) {
-	m := &message{id: r.string(), hash: r.fixed64(), at: r.int(), commit: r.uint(), shown: true}
+	m := &message{tenant: t, place: -1, id: r.string(), hash: r.fixed64(), at: r.int(), commit: r.uint(), shown: true}
 	m.body, m.decision, m.idle = r.loc(), r.loc(), r.int()
 	t.messages[m.id] = m
 	for range r.count() {
 		r.delivery(t, m)
 	}
 	if m.live == 0 {
-		r.idle = append(r.idle, retained{t, m, m.idle})
+		r.idle = append(r.idle, m)
 	}
 }
 
 func (r *indexReader) delivery(t *tenant, m *message) {
-	d := &delivery{message: m, number: r.uint(), place: -1}
+	d := &delivery{message: m, number: r.uint(), place: -1, timer: -1}
 	flags := r.byte()
 	d.priority = r.byte()
 	d.group = t.group(r.string())
@@ -246,6 +250,7 @@ func (r *indexReader) delivery(t *tenant, m *message) {
 	}
 	d.held, d.begun = flags&flagHeld != 0, flags&flagBegun != 0
 	m.deliveries = append(m.deliveries, d)
+	d.group.stored++
 	r.s.deliveries[d.number] = d
 	switch {
 	case flags&flagSettled != 0:
@@ -258,7 +263,7 @@ func (r *indexReader) delivery(t *tenant, m *message) {
 	}
 }
 
-// settle puts what was read into queues and retention, each in its order.
+// settle puts what was read into groups, in the order of their numbers, and into retention.
 func (r *indexReader) settle() {
 	slices.SortFunc(r.live, func(a, b *delivery) int { return cmp.Compare(a.number, b.number) })
 	for _, d := range r.live {
@@ -268,18 +273,26 @@ func (r *indexReader) settle() {
 		if held {
 			d.group.queue.hold(d)
 		}
-		d.group.enter(d, d.due, min(r.s.clock, d.due-1))
+		d.group.enter(d, d.due, min(r.s.clock, max(d.due-1, 0))) // what was delayed is, until its timer says otherwise
 	}
-	slices.SortFunc(r.idle, func(a, b retained) int { return cmp.Compare(a.idle, b.idle) })
-	for _, x := range r.idle {
-		r.s.rest(x.tenant, x.message, x.idle)
+	for _, m := range r.idle {
+		r.s.rest(m)
 	}
 }
 
 // checkpoint writes the index down and drops the segments that nothing needs any more.
 func (b *Broker) checkpoint() error {
+	b.checkpoints.Lock()
+	defer b.checkpoints.Unlock()
+	return b.writeCheckpoint()
+}
+
+// writeCheckpoint is checkpoint for who holds the lock of that.
+func (b *Broker) writeCheckpoint() error {
 	var data []byte
 	var at uint32
+	var needed map[uint32]int
+	var written int64
 	err := b.exclusive(func() error {
 		if err := b.usable(); err != nil {
 			return err
@@ -293,30 +306,31 @@ func (b *Broker) checkpoint() error {
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		data, at = b.encodeCheckpoint(), b.journal.segment
-		b.journal.written = 0
+		data, at, needed = b.encodeCheckpoint(), b.journal.segment, maps.Clone(b.s.segments)
+		written, b.journal.written = b.journal.written, 0
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	if err := replaceFile(b.o.FS, b.o.Dir, checkpointFile, data); err != nil {
+		_ = b.exclusive(func() error { b.journal.written += written; return nil }) // Run tries again
 		return errEngine(err)
 	}
-	return b.dropSegments(at)
+	return b.dropSegments(at, needed)
 }
 
-// dropSegments removes the segments before the checkpoint's that nothing refers to.
-func (b *Broker) dropSegments(before uint32) error {
+// dropSegments removes the segments before the checkpoint's that nothing referred to when it was encoded. What is let go of
+// later still has its place in that checkpoint; and whoever found a loc earlier is waited for.
+func (b *Broker) dropSegments(before uint32, needed map[uint32]int) error {
 	segments, err := b.listSegments()
 	if err != nil {
 		return err
 	}
+	b.reading.Lock()
+	b.reading.Unlock() //nolint:staticcheck // a barrier: readers from now on find only what is needed
 	for _, n := range segments {
-		b.mu.Lock()
-		needed := n >= before || b.s.segments[n] > 0
-		b.mu.Unlock()
-		if needed {
+		if n >= before || needed[n] > 0 {
 			continue
 		}
 		if f := b.cache.drop(n); f != nil {

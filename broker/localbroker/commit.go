@@ -2,6 +2,7 @@ package localbroker
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -47,16 +48,41 @@ func (b *Broker) Commit(ctx context.Context, batches []*driver.Batch) ([]driver.
 	if len(batches) == 0 {
 		return nil, nil
 	}
-	r := newRequest()
-	r.batches, r.size = batches, 0
-	for i := range batches {
-		r.size += batchBytes(batches[i])
+	var results []driver.Result
+	for len(batches) > 0 {
+		n, size := share(batches)
+		r := newRequest()
+		r.batches, r.size = batches[:n], size
+		b.enter(r)
+		some, err := r.results, r.err
+		*r = request{wake: r.wake}
+		requests.Put(r)
+		if results == nil {
+			results = some
+		} else {
+			results = append(results, some...)
+		}
+		if err != nil {
+			return results, err
+		}
+		batches = batches[n:]
 	}
-	b.enter(r)
-	results, err := r.results, r.err
-	*r = request{wake: r.wake}
-	requests.Put(r)
-	return results, err
+	return results, nil
+}
+
+// share is how many of the batches go into one frame, and their size. What is too large is refused later and takes no room.
+func share(batches []*driver.Batch) (n, size int) {
+	for _, b := range batches {
+		more := batchBytes(b)
+		if more > maxBatchBytes {
+			more = 0
+		}
+		if n > 0 && size+more > maxGroupBytes {
+			break
+		}
+		n, size = n+1, size+more
+	}
+	return n, size
 }
 
 // exclusive runs f while no group is under way; everything committed before is durable, or durable as promised.
@@ -141,8 +167,8 @@ func (b *Broker) commitGroup(group []*request, size int) {
 		fail(err)
 		return
 	}
-	if err := b.journal.reserve(size + frameHeader + frameAlign); err != nil {
-		fail(errEngine(err)) // nothing was written: the next group may find room
+	if err := b.reserve(size + frameHeader + frameAlign); err != nil {
+		fail(err) // nothing was written: the next group may find room
 		return
 	}
 	b.planGroup(group, size)
@@ -169,6 +195,7 @@ func (b *Broker) planGroup(group []*request, size int) {
 	defer b.mu.Unlock()
 	p := &b.planner
 	p.now = b.nanos()
+	b.s.lapse(p.now, 64)
 	p.frame.begin(b.journal.segment, b.journal.offset, size)
 	for _, r := range group {
 		r.results = make([]driver.Result, len(r.batches))
@@ -179,6 +206,18 @@ func (b *Broker) planGroup(group []*request, size int) {
 			}
 		}
 	}
+}
+
+// reserve makes room for a frame. A sync that failed meanwhile ends all writing.
+func (b *Broker) reserve(size int) error {
+	err := b.journal.reserve(size)
+	if err == nil {
+		return nil
+	}
+	if b.journal.lost {
+		b.fault(err)
+	}
+	return errEngine(err)
 }
 
 // usable says whether the engine may write.
@@ -206,6 +245,25 @@ func (b *Broker) fault(err error) {
 
 // nanos is the wall clock.
 func (b *Broker) nanos() int64 { return b.o.Clock.Now().UnixNano() }
+
+// nanosOf is a moment in nanoseconds, or the nearest one that an int64 can hold.
+func nanosOf(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case s >= math.MaxInt64/int64(time.Second):
+		return math.MaxInt64
+	case s <= math.MinInt64/int64(time.Second):
+		return math.MinInt64
+	}
+	return t.UnixNano()
+}
+
+// after is the moment d ≥ 0 after another, or the last one that an int64 can hold.
+func after(ns int64, d time.Duration) int64 {
+	if ns > math.MaxInt64-int64(d) {
+		return math.MaxInt64
+	}
+	return ns + int64(d)
+}
 
 func fromNanos(ns int64) time.Time {
 	if ns == 0 {
@@ -246,10 +304,8 @@ func (b *Broker) holder(t *tenant, token []byte, now int64) *delivery {
 
 var _ driver.Driver = (*Broker)(nil)
 
-// grantSeq is the sequence of the next grant: the epoch of this life above a counter.
-func (b *Broker) grantSeq() uint64 {
-	b.grants++
-	return b.epochBase() + b.grants
-}
+// grantSeq is the sequence of a delivery's next grant: the epoch of this life above a counter of its own, which 32 bits hold
+// for as long as a process lives.
+func (b *Broker) grantSeq(d *delivery) uint64 { return max(d.seq, b.epochBase()) + 1 }
 
 func (b *Broker) epochBase() uint64 { return b.epoch << 32 }

@@ -74,6 +74,7 @@ func (w *work) step(b *localbroker.Broker) error {
 // check compares what an engine holds with what was promised.
 func (w *work) check(b *localbroker.Broker) {
 	w.t.Helper()
+	localbroker.Verify(w.t, b)
 	for id := range w.asked {
 		f, err := b.Find(w.t.Context(), &driver.Query{Tenant: tenant, Message: id})
 		if err != nil {

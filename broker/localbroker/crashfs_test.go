@@ -27,6 +27,11 @@ type crashFS struct {
 	failAt  int   // the change that fails, and all after it; 0 = none
 	failure error // with what
 	full    bool  // writes that grow a file fail with ENOSPC
+
+	// What happens meanwhile: called before a sync or a read of a file, and before a rename, without the lock.
+	onSync   func()
+	onRead   func()
+	onRename func(to string)
 }
 
 // inode is one file: its bytes now, and as of its last sync.
@@ -143,6 +148,9 @@ func (fs *process) OpenFile(name string, flag int) (localbroker.File, error) {
 }
 
 func (fs *process) Rename(from, to string) error {
+	if fs.onRename != nil {
+		fs.onRename(to)
+	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if err := fs.dead(); err != nil {
@@ -235,17 +243,24 @@ func (c closer) Close() error { return c() }
 
 // crashFile is one open file; it is dead after a crash.
 type crashFile struct {
-	fs    *process
-	inode *inode
+	fs     *process
+	inode  *inode
+	closed bool
 }
 
 var errDead = errors.New("file of a process that was killed")
 
 func (f *crashFile) ReadAt(p []byte, off int64) (int, error) {
+	if f.fs.onRead != nil {
+		f.fs.onRead()
+	}
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
 	if err := f.fs.dead(); err != nil {
 		return 0, err
+	}
+	if f.closed {
+		return 0, os.ErrClosed
 	}
 	if off >= int64(len(f.inode.data)) {
 		return 0, io.EOF
@@ -280,16 +295,21 @@ func (f *crashFile) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), err
 }
 
+// Sync that fails drops what it should have written: a later success says nothing about it, as on Linux.
 func (f *crashFile) Sync() error {
+	if f.fs.onSync != nil {
+		f.fs.onSync()
+	}
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
 	if err := f.fs.dead(); err != nil {
 		return err
 	}
+	n := f.inode
 	if err := f.fs.change(); err != nil {
+		n.dirty = nil
 		return err
 	}
-	n := f.inode
 	if len(n.synced) < len(n.data) {
 		n.synced = append(n.synced, make([]byte, len(n.data)-len(n.synced))...)
 	}
@@ -306,4 +326,9 @@ func (f *crashFile) Size() (int64, error) {
 	return int64(len(f.inode.data)), f.fs.dead()
 }
 
-func (f *crashFile) Close() error { return nil }
+func (f *crashFile) Close() error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	f.closed = true
+	return nil
+}

@@ -19,19 +19,21 @@
 //
 //   - What Commit reports as applied is on disk: it survives kill -9 and power loss. Options.Relaxed gives that up, and
 //     Caps says so.
-//   - A frame is a whole group. A crash tears at most the last one, which nobody was told about; it is cut. Any other bad
-//     byte stops Open with DATA_DAMAGED that names file and offset.
+//   - A frame is a whole group. A crash tears at most the last one, which nobody was told about; it is cut, or where it is
+//     whole replayed and made durable before anything follows. Any other bad byte stops Open with DATA_DAMAGED that names
+//     file and offset.
 //   - After a failed write or sync the engine never writes again: every Commit and Lease answers UNAVAILABLE, Find and Read
 //     go on with what is known to be durable. A full disk is found before anything is written, and passes.
-//   - A lease sequence is (epoch, counter). The epoch is written and synced by each Open, so it rises without a sync a grant
-//     and never restarts; tokens of an earlier life are stale and their deliveries due again.
+//   - A lease sequence is (epoch, the delivery's own counter). The epoch is written and synced by each Open, so it rises
+//     without a sync a grant and never restarts; tokens of an earlier life are stale and their deliveries due again.
 //   - A lease ends with its term: a token is good only while its lease runs and is the newest of the delivery.
 //   - Commit times are max(wall clock, last + 1 ns), also across restarts.
 //
 // # Files
 //
 // META (format, cluster, log id, token key), LOCK, NNN.seg (frames) and CHECKPOINT. A segment is deleted once a checkpoint
-// stands behind it and no retained message and no log event lives in it. Log events are kept until something trims them.
+// stands behind it that names no message and no event in it, and nobody reads there any more. Log events are kept until
+// something trims them.
 //
 // # Known limits
 //

@@ -1,5 +1,11 @@
 package localbroker
 
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
 // Checkpoint writes one now.
 func Checkpoint(b *Broker) error { return b.checkpoint() }
 
@@ -41,4 +47,322 @@ func OpenFrame(data []byte) (payload []byte, ok bool) {
 // SealFrame makes one of a payload.
 func SealFrame(payload []byte) []byte {
 	return sealFrame(append(make([]byte, frameHeader), payload...), frameSeed([16]byte{}, 1), 1)
+}
+
+// House does what Run does once a second.
+func House(b *Broker) { b.house() }
+
+// Timers is the number of timers of all groups.
+func Timers(b *Broker) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, t := range b.s.tenants {
+		for _, g := range t.groups {
+			n += g.timers.len()
+		}
+	}
+	return n
+}
+
+// Names is the number of tenants and groups that the state knows.
+func Names(b *Broker) (tenants, groups int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, t := range b.s.tenants {
+		groups += len(t.groups)
+	}
+	return len(b.s.tenants), groups
+}
+
+// Verify walks the whole state of an engine that works, while no group of commits is under way, and fails the test for
+// everything that is not where it belongs or not counted as it should be.
+func Verify(t testing.TB, b *Broker) {
+	t.Helper()
+	_ = b.exclusive(func() error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		v := &verifier{s: b.s, messages: map[*message]*tenant{}, stored: map[*group]int{}, segments: map[uint32]int{}}
+		v.run()
+		for _, f := range v.faults {
+			t.Errorf("broken invariant: %s", f)
+		}
+		return nil
+	})
+}
+
+// verifier counts everything again.
+type verifier struct {
+	s        *state
+	messages map[*message]*tenant // those of t.messages, and those that were replaced and wait in retention
+	stored   map[*group]int
+	segments map[uint32]int
+	faults   []string
+}
+
+func (v *verifier) faultf(format string, args ...any) {
+	if len(v.faults) < 20 {
+		v.faults = append(v.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+func (v *verifier) equal(what string, got, want any) {
+	if got != want {
+		v.faultf("%s is %v, counted %v", what, got, want)
+	}
+}
+
+func (v *verifier) run() {
+	marks := 0
+	for name, t := range v.s.tenants {
+		v.equal("name of a tenant", t.name, name)
+		for id, m := range t.messages {
+			v.equal("id of a message", m.id, id)
+			v.messages[m] = t
+		}
+		for key, m := range t.marks {
+			if m.key != key || m.tenant != t || m.place < 0 || m.place >= v.s.marksDue.len() || v.s.marksDue.items[m.place] != m {
+				v.faultf("mark %q is not among those that lapse", key)
+			}
+		}
+		marks += len(t.marks)
+		for name, l := range t.logs {
+			v.equal("shown events of log "+name, l.shown, len(l.events))
+			for _, e := range l.events {
+				v.refer(e.data)
+			}
+		}
+		for key, c := range t.counters {
+			v.equal("counter "+key, c.shown, c.value)
+		}
+	}
+	v.equal("marks that lapse", v.s.marksDue.len(), marks)
+	v.retention()
+	deliveries := 0
+	for m, t := range v.messages {
+		v.message(t, m)
+		deliveries += len(m.deliveries)
+	}
+	v.equal("deliveries", len(v.s.deliveries), deliveries)
+	for _, t := range v.s.tenants {
+		for _, g := range t.groups {
+			v.group(t, g)
+		}
+	}
+	v.equal("segments", fmt.Sprint(v.s.segments), fmt.Sprint(v.segments))
+}
+
+func (v *verifier) refer(l loc) {
+	if l.size > 0 {
+		v.segments[l.segment]++
+	}
+}
+
+// retention: every message that rests is there once, and their sizes are what is kept.
+func (v *verifier) retention() {
+	var kept int64
+	for i, m := range v.s.retained.items {
+		if m.live > 0 || m.place != i {
+			v.faultf("message %s is in retention at %d, with %d live deliveries", m.id, m.place, m.live)
+		}
+		kept += m.size()
+		v.messages[m] = m.tenant
+	}
+	for m := range v.messages {
+		if m.live == 0 && m.place < 0 {
+			v.faultf("message %s rests and is not in retention", m.id)
+		}
+	}
+	v.equal("bytes kept", v.s.kept, kept)
+}
+
+func (v *verifier) message(t *tenant, m *message) {
+	v.refer(m.body)
+	v.refer(m.decision)
+	if !m.shown || m.deciding || m.staged != (loc{}) {
+		v.faultf("message %s is still under way", m.id)
+	}
+	live := 0
+	for _, d := range m.deliveries {
+		v.refer(d.info)
+		v.stored[d.group]++
+		if v.s.deliveries[d.number] != d || d.message != m {
+			v.faultf("delivery %d of message %s is not known by its number", d.number, m.id)
+		}
+		if d.group.tenant != t || t.groups[d.group.name] != d.group {
+			v.faultf("delivery %d is of an unknown group %s", d.number, d.group.name)
+		}
+		if d.stage == staged || d.ending || d.leaving {
+			v.faultf("delivery %d is still under way", d.number)
+		}
+		if d.stage < settled {
+			live++
+		}
+	}
+	v.equal("live deliveries of message "+m.id, m.live, live)
+}
+
+// group: each live delivery is in exactly one place, and that is the one of its stage.
+func (v *verifier) group(t *tenant, g *group) {
+	v.equal("deliveries stored of group "+g.name, g.stored, v.stored[g])
+	queued := v.queue(g)
+	var count [expired + 1]int64
+	var prev *delivery
+	timers := 0
+	for d := g.head; d != nil; prev, d = d, d.next {
+		if d.prev != prev || prev != nil && prev.number >= d.number {
+			v.faultf("group %s: delivery %d is out of order", g.name, d.number)
+		}
+		if d.stage == staged || d.stage >= settled {
+			v.faultf("group %s: delivery %d of stage %d is linked", g.name, d.number, d.stage)
+			continue
+		}
+		count[d.stage]++
+		if m, ok := v.messages[d.message]; !ok || m != t {
+			v.faultf("group %s: delivery %d has no message", g.name, d.number)
+		}
+		if want := d.stage == ready; queued[d] != want {
+			v.faultf("group %s: delivery %d of stage %d is queued: %v", g.name, d.number, d.stage, queued[d])
+		}
+		if d.stage == leased && !d.held || d.stage == ready && d.held {
+			v.faultf("group %s: delivery %d of stage %d is held: %v", g.name, d.number, d.stage, d.held)
+		}
+		timers += v.timer(g, d)
+	}
+	if g.tail != prev {
+		v.faultf("group %s: the last delivery is not the last", g.name)
+	}
+	v.equal("ready of group "+g.name, g.ready, count[ready])
+	v.equal("delayed of group "+g.name, g.delayed, count[delayed])
+	v.equal("leased of group "+g.name, g.leased, count[leased])
+	v.equal("queued of group "+g.name, int64(len(queued)), count[ready])
+	v.equal("timers of group "+g.name, g.timers.len(), timers)
+}
+
+// timer checks the one that a live delivery has, or has not, and counts it.
+func (v *verifier) timer(g *group, d *delivery) int {
+	var want int64
+	switch {
+	case d.stage == leased:
+		want = d.expires
+	case d.stage == delayed && d.perishable():
+		want = min(d.due, d.ttl)
+	case d.stage == delayed:
+		want = d.due
+	case d.perishable():
+		want = d.ttl
+	default:
+		if d.timer >= 0 {
+			v.faultf("group %s: delivery %d has a timer and nothing to wait for", g.name, d.number)
+		}
+		return 0
+	}
+	if d.timer < 0 || d.timer >= g.timers.len() || g.timers.items[d.timer].delivery != d || d.wakes != want {
+		v.faultf("group %s: delivery %d of stage %d has no timer at %d", g.name, d.number, d.stage, want)
+	}
+	return 1
+}
+
+// queue lists what a group's queue holds and checks its shape.
+func (v *verifier) queue(g *group) map[*delivery]bool {
+	q := &g.queue
+	queued := map[*delivery]bool{}
+	for i, d := range q.plain.items {
+		queued[d] = true
+		if q.ordered || d.place != i {
+			v.faultf("group %s: delivery %d is not at its place", g.name, d.number)
+		}
+	}
+	if !q.ordered {
+		return queued
+	}
+	lanes := map[*lane]int{} // held
+	for d := g.head; d != nil; d = d.next {
+		if d.stage != ready && !d.held {
+			continue
+		}
+		l := d.lane
+		if l == nil || l.session != d.session || d.session != "" && q.lanes[d.session] != l {
+			v.faultf("group %s: delivery %d is in no lane of its session", g.name, d.number)
+			continue
+		}
+		if _, known := lanes[l]; !known {
+			lanes[l] = 0
+		}
+		if d.held {
+			lanes[l]++
+		}
+	}
+	eligible, sessions := 0, 0
+	for l, held := range lanes {
+		v.equal("held of session "+l.session, l.held, held)
+		if l.session != "" {
+			sessions++
+		}
+		var waiting [10]int32
+		for i, d := range l.due.items {
+			queued[d.delivery] = true
+			waiting[min(d.priority, 9)]++
+			if d.place != i || d.lane != l {
+				v.faultf("group %s: delivery %d is not at its place in its lane", g.name, d.number)
+			}
+		}
+		v.equal("waiting of session "+l.session, l.waiting, waiting)
+		may := held == 0 && l.due.len() > 0
+		if may {
+			eligible++
+		}
+		if in := l.place >= 0 && l.place < q.eligible.len() && q.eligible.items[l.place] == l; in != may {
+			v.faultf("group %s: session %q is eligible: %v", g.name, l.session, in)
+		}
+	}
+	v.equal("eligible sessions of group "+g.name, q.eligible.len(), eligible)
+	v.equal("sessions of group "+g.name, len(q.lanes), sessions)
+	return queued
+}
+
+// Dump lists all that a restart must bring back, in a fixed order: everything but leases, whose deliveries are ready again.
+func Dump(b *Broker) []string {
+	b.house()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	add("clock %d commit %d kept %d segments %v marks %d", b.s.clock, b.s.commit, b.s.kept, b.s.segments, b.s.marksDue.len())
+	for _, t := range b.s.tenants {
+		for _, m := range t.messages {
+			idle := m.idle
+			if m.live > 0 {
+				idle = 0
+			}
+			add("message %s %d at %d commit %d %v %v live %d idle %d", m.id, m.hash, m.at, m.commit, m.body, m.decision, m.live, idle)
+			for _, d := range m.deliveries {
+				st, held, due := d.stage, d.held, d.due
+				if st == leased {
+					st, held = ready, false
+				}
+				if st != delayed {
+					due = 0
+				}
+				add("delivery %d of %s for %s key %q session %q priority %d stage %d held %v order %d due %d ttl %d at %d ended %d attempt %d %v %q",
+					d.number, m.id, d.group.name, d.key, d.session, d.priority, st, held, d.order, due, d.ttl, d.at, d.ended, d.attempt, d.info, d.errors)
+			}
+		}
+		for _, g := range t.groups {
+			add("group %s ready %d delayed %d", g.name, g.ready+g.leased, g.delayed)
+		}
+		for _, l := range t.logs {
+			add("log %s %v", l.name, l.events)
+		}
+		for _, m := range t.marks {
+			add("mark %s %d until %d %q", m.key, m.hash, m.until, m.value)
+		}
+		for id, p := range t.producers {
+			add("producer %s %d used %d", id, p.seq, p.used)
+		}
+		for key, c := range t.counters {
+			add("counter %s %d", key, c.value)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -27,6 +27,8 @@ func (b *Broker) Find(ctx context.Context, q *driver.Query) (*driver.Found, erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	b.reading.RLock()
+	defer b.reading.RUnlock()
 	f := b.lookUp(q)
 	if f.Message != nil {
 		var err error
@@ -79,6 +81,7 @@ func (b *Broker) lookUp(q *driver.Query) *finding {
 	case q.Group != "":
 		if g := t.groups[q.Group]; g != nil {
 			b.tick(g, now)
+			b.touch(g)
 			f.deliveries, f.Next = b.page(g, q.After, limit, now)
 		}
 	case q.Counter != "":
@@ -234,6 +237,7 @@ func (b *Broker) Stats(ctx context.Context, tenantName string, names []string) (
 
 func (b *Broker) groupStats(g *group, now int64) semabus.GroupStats {
 	b.tick(g, now)
+	b.touch(g)
 	out := semabus.GroupStats{Group: g.name, Ready: g.ready, Delayed: g.delayed, Leased: g.leased, Settled: g.settled}
 	for d := g.head; d != nil && g.ready > 0; d = d.next {
 		if d.stage == ready {

@@ -1,39 +1,26 @@
 package localbroker
 
-import "time"
-
 // group is one consumer group: its live deliveries, the queue of those that are due, and what will happen to the others.
 type group struct {
 	tenant     *tenant
 	name       string
 	head, tail *delivery // live and shown, by number
 	queue      queue
-	timers     heap[timer]
+	timers     heap[timed]
 	waiters    []*waiter // lease calls that found nothing, oldest first
 	alarm      int64     // when the alarm goes off, ns; 0 = not set
 	stopAlarm  func() bool
+	stored     int // its deliveries in the state: staged, live and ended
 
 	ready, delayed, leased int64 // deliveries by stage
 	settled                int64 // since the engine was opened
 }
 
-// timer is something that happens to a delivery at a time. It is stale, and ignored, when the delivery moved on since.
-type timer struct {
-	at       int64
-	delivery *delivery
-	kind     timerKind
-}
+// timed is a delivery among the timers of its group: by when something happens to it next.
+type timed struct{ *delivery }
 
-type timerKind uint8
-
-const (
-	timerDue     timerKind = iota // a delayed delivery comes due
-	timerLease                    // a lease runs out
-	timerOutlive                  // a TTL runs out
-)
-
-func (a timer) before(b timer) bool { return a.at < b.at }
-func (timer) moved(int)             {}
+func (a timed) before(b timed) bool { return a.wakes < b.wakes }
+func (a timed) moved(place int)     { a.timer = place }
 
 // waiter is one lease call that waits.
 type waiter struct {
@@ -71,14 +58,36 @@ func (g *group) enter(d *delivery, due, now int64) {
 	if due > now {
 		d.stage, d.due = delayed, due
 		g.delayed++
-		g.timers.push(timer{due, d, timerDue})
 	} else {
 		d.stage, d.due = ready, 0
 		g.ready++
 		g.queue.push(d)
 	}
-	if d.ttl != 0 && !d.begun {
-		g.timers.push(timer{d.ttl, d, timerOutlive})
+	g.schedule(d)
+}
+
+// schedule sets the timer of a delivery to what happens next where it stands: its lease runs out, it comes due, or its TTL is
+// over. Each delivery has at most one.
+func (g *group) schedule(d *delivery) {
+	g.unschedule(d)
+	switch {
+	case d.stage == leased:
+		d.wakes = d.expires
+	case d.stage == delayed && d.perishable():
+		d.wakes = min(d.due, d.ttl)
+	case d.stage == delayed:
+		d.wakes = d.due
+	case d.perishable():
+		d.wakes = d.ttl
+	default:
+		return
+	}
+	g.timers.push(timed{d})
+}
+
+func (g *group) unschedule(d *delivery) {
+	if d.timer >= 0 {
+		g.timers.remove(d.timer)
 	}
 }
 
@@ -88,7 +97,7 @@ func (g *group) grant(member string, seq uint64, expires int64) *delivery {
 	d.stage, d.member, d.seq, d.expires, d.begun = leased, member, seq, expires, true
 	g.ready--
 	g.leased++
-	g.timers.push(timer{expires, d, timerLease})
+	g.schedule(d)
 	return d
 }
 
@@ -101,6 +110,7 @@ func (g *group) take(d *delivery) {
 		g.delayed--
 	}
 	g.queue.hold(d)
+	g.unschedule(d)
 	d.stage, d.begun = leased, true
 	g.leased++
 }
@@ -108,7 +118,7 @@ func (g *group) take(d *delivery) {
 // extend changes the end of a running lease.
 func (g *group) extend(d *delivery, expires int64) {
 	d.expires = expires
-	g.timers.push(timer{expires, d, timerLease})
+	g.schedule(d)
 }
 
 // giveBack ends a lease without settling: the delivery is due again at its old place.
@@ -134,27 +144,25 @@ func (g *group) leave(d *delivery) {
 		g.leased--
 	}
 	g.queue.release(d)
+	g.unschedule(d)
 	g.unlink(d)
 }
 
 // tick lets happen what is due by now; done is called for each delivery that left because its TTL ran out.
 func (g *group) tick(now int64, done func(*delivery)) {
-	for g.timers.len() > 0 && g.timers.first().at <= now {
-		t := g.timers.pop()
-		d := t.delivery
+	for g.timers.len() > 0 && g.timers.first().wakes <= now {
+		d := g.timers.pop().delivery
 		switch {
 		case d.ending: // its settlement is being written
-		case t.kind == timerDue && d.stage == delayed && d.due == t.at:
-			g.delayed--
-			g.queue.release(d)
-			d.stage, d.due = ready, 0
-			g.ready++
-			g.queue.push(d)
-		case t.kind == timerLease && d.stage == leased && d.expires == t.at:
+		case d.stage == leased:
 			g.giveBack(d, 0, now)
-		case t.kind == timerOutlive && (d.stage == ready || d.stage == delayed) && d.outlived(now):
+		case d.outlived(now):
 			g.leave(d)
 			done(d)
+		default:
+			g.delayed--
+			g.queue.release(d)
+			g.enter(d, 0, now)
 		}
 	}
 }
@@ -175,7 +183,10 @@ func (g *group) notify() {
 		}
 		if !w.woken {
 			w.woken = true
-			w.wake <- struct{}{}
+			select {
+			case w.wake <- struct{}{}:
+			default: // one that came too late for the wait before is still there
+			}
 		}
 		n--
 	}
@@ -197,8 +208,5 @@ func (g *group) next() (at int64, ok bool) {
 	if g.timers.len() == 0 {
 		return 0, false
 	}
-	return g.timers.first().at, true
+	return g.timers.first().wakes, true
 }
-
-// untilNext is the time from now to the next timer, at least a moment.
-func untilNext(at, now int64) time.Duration { return max(time.Duration(at-now), time.Microsecond) }

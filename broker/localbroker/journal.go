@@ -1,6 +1,7 @@
 package localbroker
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,12 +20,14 @@ type journal struct {
 	seed    uint32
 	offset  int64  // of the next frame
 	filled  int64  // up to here the file holds zeros or frames, so that a sync has no metadata to write
+	length  int64  // of the file
 	ahead   int64  // how much to fill at once
 	full    int64  // size from which a segment is full
 	number  uint64 // of the newest frame
 	written int64  // bytes since the newest checkpoint
 
-	unsynced bool // the newest frame was not synced: a relaxed log
+	unsynced bool // the newest frame was not synced: a relaxed log, or one that was just replayed
+	lost     bool // a sync failed: what the disk holds is not known
 	syncs    atomic.Int64
 	bytes    atomic.Int64 // of all segments
 	zeros    []byte
@@ -46,7 +49,7 @@ func segmentNumber(name string) (n uint32, ok bool) {
 }
 
 // reserve makes room for a frame of at most size bytes: it begins a new segment where the old one is full, and fills the
-// file ahead. An error leaves the log as it was, and may be answered by trying again.
+// file ahead. An error leaves the log as it was, and may be answered by trying again unless lost is set.
 func (j *journal) reserve(size int) error {
 	if j.offset >= j.full {
 		if err := j.roll(j.segment + 1); err != nil {
@@ -65,15 +68,17 @@ func (j *journal) reserve(size int) error {
 		return err
 	}
 	j.filled += n
-	j.bytes.Add(n)
+	j.bytes.Add(max(0, j.filled-j.length))
+	j.length = max(j.length, j.filled)
 	j.ahead = min(2*j.ahead, maxAhead)
 	return nil
 }
 
 // roll begins the segment n.
 func (j *journal) roll(n uint32) error {
-	if j.unsynced { // a relaxed log has no hole in the middle
+	if j.unsynced { // the log has no hole in the middle
 		if err := j.file.Sync(); err != nil {
+			j.lost = true
 			return err
 		}
 		j.unsynced = false
@@ -82,17 +87,22 @@ func (j *journal) roll(n uint32) error {
 	if err != nil {
 		return err
 	}
-	if err := j.fs.SyncDir(j.dir); err != nil {
-		return err
+	length, err := f.Size() // a crash may have left one that nothing was acknowledged in
+	if err != nil {
+		return errors.Join(err, f.Close())
 	}
-	j.use(n, f, 0)
+	if err := j.fs.SyncDir(j.dir); err != nil {
+		j.lost = true
+		return errors.Join(err, f.Close())
+	}
+	j.use(n, f, 0, length)
 	j.opened(n, f)
 	return nil
 }
 
-// use goes on writing in an open segment.
-func (j *journal) use(n uint32, f File, offset int64) {
-	j.segment, j.file, j.offset, j.filled = n, f, offset, offset
+// use goes on writing in an open segment at an offset; the file has a length already.
+func (j *journal) use(n uint32, f File, offset, length int64) {
+	j.segment, j.file, j.offset, j.filled, j.length = n, f, offset, offset, length
 	j.seed = frameSeed(j.logID, n)
 }
 

@@ -19,15 +19,15 @@ func (b *Broker) Lease(ctx context.Context, r *driver.LeaseRequest) ([]driver.Le
 	if r.Max < 1 || r.For <= 0 {
 		return nil, errInvalid("max, for", "", "ask for at least one delivery and a positive term")
 	}
+	if err := ctx.Err(); err != nil { // nobody waits for what would be granted
+		return nil, err
+	}
 	deadline := b.o.Clock.Now().Add(r.Wait)
 	w := &waiter{wake: make(chan struct{}, 1)}
 	for {
-		got, wait, err := b.tryLease(r, w, deadline)
-		if err != nil {
-			return nil, err
-		}
-		if len(got) > 0 {
-			return b.readLeased(got)
+		out, wait, err := b.tryLease(r, w, deadline)
+		if err != nil || len(out) > 0 {
+			return out, err
 		}
 		if wait <= 0 {
 			return nil, ctx.Err()
@@ -40,9 +40,22 @@ func (b *Broker) Lease(ctx context.Context, r *driver.LeaseRequest) ([]driver.Le
 	}
 }
 
-// tryLease grants what is due. Where nothing is, and wait is left, w becomes a waiter of the group.
-func (b *Broker) tryLease(r *driver.LeaseRequest, w *waiter, deadline time.Time) (got []granted, wait time.Duration, err error) {
-	now := b.nanos()
+// tryLease grants what is due, with its values.
+func (b *Broker) tryLease(r *driver.LeaseRequest, w *waiter, deadline time.Time) (out []driver.Leased, wait time.Duration, err error) {
+	b.reading.RLock()
+	defer b.reading.RUnlock()
+	got, wait, err := b.grantDue(r, w, deadline)
+	if err != nil || len(got) == 0 {
+		return nil, wait, err
+	}
+	out, err = b.readLeased(got)
+	return out, wait, err
+}
+
+// grantDue grants what is due. Where nothing is, and wait is left, w becomes a waiter of the group.
+func (b *Broker) grantDue(r *driver.LeaseRequest, w *waiter, deadline time.Time) (got []granted, wait time.Duration, err error) {
+	clock := b.o.Clock.Now()
+	now := clock.UnixNano()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -51,7 +64,7 @@ func (b *Broker) tryLease(r *driver.LeaseRequest, w *waiter, deadline time.Time)
 	case b.broken != nil: // a settlement could not be kept: granting would be a promise without hope
 		return nil, 0, errEngine(b.broken)
 	}
-	wait = time.Duration(deadline.UnixNano() - now)
+	wait = deadline.Sub(clock)
 	t := b.s.tenants[r.Tenant]
 	if t == nil || t.groups[r.Group] == nil {
 		if r.Wait <= 0 {
@@ -66,7 +79,7 @@ func (b *Broker) tryLease(r *driver.LeaseRequest, w *waiter, deadline time.Time)
 		w.woken = false
 		g.waiters = append(g.waiters, w)
 	}
-	b.arm(g)
+	b.touch(g)
 	return got, wait, nil
 }
 
@@ -74,7 +87,7 @@ func (b *Broker) tryLease(r *driver.LeaseRequest, w *waiter, deadline time.Time)
 func (b *Broker) grant(g *group, r *driver.LeaseRequest, now int64) []granted {
 	var got []granted
 	bytes := 0
-	expires := now + int64(r.For)
+	expires := after(now, r.For)
 	for len(got) < r.Max {
 		d := g.queue.first()
 		if d == nil {
@@ -85,7 +98,7 @@ func (b *Broker) grant(g *group, r *driver.LeaseRequest, now int64) []granted {
 			break
 		}
 		bytes += size
-		g.grant(r.Member, b.grantSeq(), expires)
+		g.grant(r.Member, b.grantSeq(d), expires)
 		got = append(got, granted{
 			out: driver.Leased{
 				Token: b.tokens.seal(d.number, d.seq), Expires: fromNanos(expires), MessageID: d.message.id, Attempt: d.attempt,
@@ -154,13 +167,16 @@ func (b *Broker) Renew(_ context.Context, tenantName string, rs []driver.Renewal
 			d = b.holder(t, rs[i].Token, now)
 		}
 		switch {
+		case b.closed:
+			errs[i] = errClosed()
+			continue
 		case d == nil:
 			errs[i] = errStale()
 			continue
 		case rs[i].For <= 0:
 			d.group.giveBack(d, 0, now)
 		default:
-			d.group.extend(d, now+int64(rs[i].For))
+			d.group.extend(d, after(now, rs[i].For))
 		}
 		b.touch(d.group)
 	}
@@ -175,7 +191,7 @@ func (b *Broker) touch(g *group) {
 
 // tick lets happen what is due in a group.
 func (b *Broker) tick(g *group, now int64) {
-	g.tick(now, func(d *delivery) { b.stager.outlived(d, now) })
+	g.tick(now, b.stager.outlived)
 }
 
 // arm sets the group's alarm to its next timer while somebody waits for it.
@@ -188,7 +204,7 @@ func (b *Broker) arm(g *group) {
 		g.stopAlarm()
 	}
 	g.alarm = at
-	g.stopAlarm = b.o.Clock.AfterFunc(untilNext(at, b.nanos()), func() { b.ring(g) })
+	g.stopAlarm = b.o.Clock.AfterFunc(max(time.Duration(at-b.nanos()), time.Microsecond), func() { b.ring(g) })
 }
 
 // ring is the alarm of a group.
@@ -214,11 +230,11 @@ func (b *Broker) Read(ctx context.Context, r *driver.ReadRequest) ([]driver.Even
 	}
 	deadline := b.o.Clock.Now().Add(r.Wait)
 	for {
-		events, changed := b.tryRead(r, after, deadline.Sub(b.o.Clock.Now()) > 0)
-		if len(events) > 0 || changed == nil {
-			return b.readEvents(events, after)
+		events, changed, err := b.tryRead(r, after, deadline.Sub(b.o.Clock.Now()) > 0)
+		if err != nil || changed == nil {
+			return events, err
 		}
-		err := b.await(ctx, changed, deadline.Sub(b.o.Clock.Now()))
+		err = b.await(ctx, changed, deadline.Sub(b.o.Clock.Now()))
 		b.leaveLog(r)
 		if err != nil {
 			if semabus.CodeOf(err) == semabus.CodeUnavailable {
@@ -229,8 +245,17 @@ func (b *Broker) Read(ctx context.Context, r *driver.ReadRequest) ([]driver.Even
 	}
 }
 
-// tryRead copies the index of what is there; where nothing is and wait is set, it joins the log's readers.
-func (b *Broker) tryRead(r *driver.ReadRequest, after uint64, wait bool) (events []logged, changed chan struct{}) {
+// tryRead returns what is there; where nothing is and wait is set, it joins the log's readers.
+func (b *Broker) tryRead(r *driver.ReadRequest, after uint64, wait bool) (events []driver.Event, changed chan struct{}, err error) {
+	b.reading.RLock()
+	defer b.reading.RUnlock()
+	index, changed := b.eventsAfter(r, after, wait)
+	events, err = b.readEvents(index, after)
+	return events, changed, err
+}
+
+// eventsAfter copies the index of what is there.
+func (b *Broker) eventsAfter(r *driver.ReadRequest, after uint64, wait bool) (events []logged, changed chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.s.tenants[r.Tenant]

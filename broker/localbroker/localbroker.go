@@ -41,11 +41,13 @@ type Broker struct {
 	free    atomic.Uint64 // bytes, as of the last look
 	closing chan struct{} // closed by Close
 
-	mu      sync.Mutex // guards everything below; taken after no other lock, cache.mu is taken under none
+	checkpoints sync.Mutex   // held while one is written, and by Close; taken before all others
+	reading     sync.RWMutex // read-held by whoever has taken a loc out of the state, until it is read; taken before mu
+
+	mu      sync.Mutex // guards everything below; cache.mu is not taken under it
 	s       *state
 	stager  stager
 	commits int64
-	grants  uint64
 	epoch   uint64
 	closed  bool
 	broken  error // why the engine stopped writing
@@ -91,6 +93,11 @@ func Open(o Options) (b *Broker, err error) {
 		return nil, errors.Join(append([]error{err}, b.cache.closeAll()...)...)
 	}
 	b.stager.touch = b.touch
+	for _, t := range b.s.tenants {
+		for _, g := range t.groups {
+			g.settled = 0 // what the replay counted was another life's work
+		}
+	}
 	b.house()
 	return b, nil
 }
@@ -185,6 +192,14 @@ func (b *Broker) journalWritten() (n int64) {
 // house does what time demands, a bounded part of it under each lock.
 func (b *Broker) house() {
 	now := b.nanos()
+	b.mu.Lock()
+	for _, t := range b.s.tenants {
+		for _, g := range t.groups {
+			b.tick(g, now)
+			b.touch(g)
+		}
+	}
+	b.mu.Unlock()
 	for more := true; more; {
 		b.mu.Lock()
 		before := b.s.retained.len() + b.s.marksDue.len()
@@ -193,29 +208,50 @@ func (b *Broker) house() {
 		more = before-b.s.retained.len()-b.s.marksDue.len() >= houseBatch
 		b.mu.Unlock()
 	}
+	b.dropNames(now)
+}
+
+// dropNames forgets producers that were idle for too long, and groups and tenants that hold nothing.
+func (b *Broker) dropNames(now int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, t := range b.s.tenants {
-		for _, g := range t.groups {
-			b.tick(g, now)
-			b.touch(g)
+	for tenantName, t := range b.s.tenants {
+		for name, g := range t.groups {
+			if g.stored == 0 && len(g.waiters) == 0 {
+				delete(t.groups, name)
+			}
 		}
 		for id, p := range t.producers {
-			if now-p.used > int64(idleProducer) {
+			if p.idle(now) {
 				delete(t.producers, id)
 			}
+		}
+		if t.empty() {
+			delete(b.s.tenants, tenantName)
 		}
 	}
 }
 
 // Close ends every waiting call, lets the group under way finish, marks the log as cleanly closed and gives the folder back.
 func (b *Broker) Close() error {
+	b.checkpoints.Lock()
+	defer b.checkpoints.Unlock()
 	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	closed, broken := b.closed, b.broken != nil
+	b.mu.Unlock()
+	if closed {
 		return nil
 	}
-	broken := b.broken != nil
+	var errs []error
+	if !broken {
+		if b.journalWritten() > b.o.CheckpointBytes/8 {
+			errs = append(errs, b.writeCheckpoint())
+		}
+		errs = append(errs, b.exclusive(func() error { return b.mark(append(make([]byte, frameHeader, frameHeader+8), frameClose)) }))
+	}
+	b.mu.Lock()
+	b.closed = true
+	close(b.closing)
 	for _, t := range b.s.tenants {
 		for _, g := range t.groups {
 			if g.stopAlarm != nil {
@@ -224,17 +260,11 @@ func (b *Broker) Close() error {
 		}
 	}
 	b.mu.Unlock()
-	var errs []error
-	if !broken {
-		if b.journalWritten() > b.o.CheckpointBytes/8 {
-			errs = append(errs, b.checkpoint())
-		}
-		errs = append(errs, b.exclusive(func() error { return b.mark(append(make([]byte, frameHeader, frameHeader+8), frameClose)) }))
-	}
-	b.mu.Lock()
-	b.closed = true
-	close(b.closing)
-	b.mu.Unlock()
-	_ = b.exclusive(func() error { errs = append(errs, b.cache.closeAll()...); return nil })
+	_ = b.exclusive(func() error {
+		b.reading.Lock()
+		defer b.reading.Unlock()
+		errs = append(errs, b.cache.closeAll()...)
+		return nil
+	})
 	return errors.Join(append(errs, b.lock.Close())...)
 }

@@ -32,11 +32,16 @@ func harness(cut func(*crashFS), change ...func(*localbroker.Options)) brokertes
 	return brokertest.Harness{Open: func(t *testing.T) brokertest.Engine {
 		fs := newCrashFS()
 		b := open(t, fs, change...)
-		t.Cleanup(func() { _ = b.Close() })
+		t.Cleanup(func() {
+			localbroker.Verify(t, b)
+			_ = b.Close()
+		})
 		return brokertest.Engine{Driver: b, Reopen: func() driver.Driver {
 			old := b
+			localbroker.Verify(t, b)
 			cut(fs)
 			b = open(t, fs, change...)
+			localbroker.Verify(t, b)
 			_ = old.Close() // ends its waiting calls; its files are dead
 			return b
 		}}

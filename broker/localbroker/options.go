@@ -9,6 +9,9 @@ import (
 	semabus "github.com/semabus/semabus"
 )
 
+// maxSegmentBytes leaves room for one more frame under the 32 GiB that a place in a segment can name.
+const maxSegmentBytes = 16 << 30
+
 // Options configure [Open]. Only Dir is required.
 type Options struct {
 	Dir    string        // folder of the engine, made when missing; one process at a time
@@ -79,6 +82,9 @@ func (o *Options) validate() error {
 		if n.value < 0 {
 			errs = append(errs, errInvalid(n.field, strconv.FormatInt(n.value, 10), "give 0 for the default, or a positive number"))
 		}
+	}
+	if o.SegmentBytes > maxSegmentBytes {
+		errs = append(errs, errInvalid("segmentBytes", strconv.FormatInt(o.SegmentBytes, 10), "give at most 16 GiB"))
 	}
 	return errors.Join(errs...)
 }

@@ -50,7 +50,7 @@ func (p *planner) known(t *tenant, b *driver.Batch) (driver.Result, bool) {
 		return driver.Result{Duplicate: true, Value: clone(m.value)}, true
 	}
 	if b.Producer != nil {
-		if known := t.producers[b.Producer.ID]; known != nil && b.Producer.Seq <= known.seq {
+		if known := t.producers[b.Producer.ID]; known != nil && b.Producer.Seq <= known.seq && !known.idle(p.now) {
 			return driver.Result{Duplicate: true}, true
 		}
 	}
@@ -248,9 +248,9 @@ func (p *planner) applyKeys(t *tenant, b *driver.Batch, at int64) {
 	s, f := &p.b.stager, &p.frame
 	for i := range b.Marks {
 		m := &b.Marks[i]
-		until := at + int64(p.b.o.DedupWindow)
+		until := after(at, p.b.o.DedupWindow)
 		if !m.Until.IsZero() {
-			until = m.Until.UnixNano()
+			until = nanosOf(m.Until)
 		}
 		f.tag(tagMark)
 		f.string(m.Key)
@@ -273,7 +273,7 @@ func (p *planner) settle(d *delivery, x *driver.Settle, at int64) {
 	if x.Requeue {
 		flags |= flagRequeue
 		if !x.Due.IsZero() {
-			due = x.Due.UnixNano()
+			due = nanosOf(x.Due)
 		}
 	}
 	if x.Attempt {
@@ -296,13 +296,13 @@ func (p *planner) enqueue(t *tenant, q *driver.Enqueue, at int64) {
 	}
 	d := &delivery{
 		message: m, group: g, number: p.b.s.number + 1, key: q.Key, session: q.Session, priority: min(q.Priority, 9),
-		at: at, attempt: 1, place: -1,
+		at: at, attempt: 1, place: -1, timer: -1,
 	}
 	if !q.DeliverAt.IsZero() {
-		d.due = q.DeliverAt.UnixNano()
+		d.due = nanosOf(q.DeliverAt)
 	}
 	if q.TTL > 0 {
-		d.ttl = at + int64(q.TTL)
+		d.ttl = after(at, q.TTL)
 	}
 	d.order = orderOf(at, d.due)
 	f := &p.frame

@@ -158,7 +158,7 @@ func (r *replayer) settled(at int64) error {
 }
 
 func (r *replayer) enqueued(t *tenant, at int64) error {
-	d := &delivery{number: r.uint(), at: at, attempt: 1, place: -1}
+	d := &delivery{number: r.uint(), at: at, attempt: 1, place: -1, timer: -1}
 	id := r.string()
 	d.message = t.messages[id]
 	group := r.string()

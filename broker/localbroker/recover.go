@@ -45,7 +45,8 @@ func (b *Broker) recover() error {
 		}
 		b.journal.bytes.Add(size)
 	}
-	if err := b.replay(from, segments); err != nil {
+	end, err := b.replay(from, segments)
+	if err != nil {
 		return err
 	}
 	for n := range b.s.segments {
@@ -53,7 +54,22 @@ func (b *Broker) recover() error {
 			return errDamaged(segmentName(n), 0, "the segment is missing and messages live in it")
 		}
 	}
+	if end != nil {
+		if err := b.mend(end); err != nil {
+			return err
+		}
+	}
 	return b.begin()
+}
+
+// logEnd is where the replay came to in the newest segment.
+type logEnd struct {
+	file    File
+	segment uint32
+	offset  int64  // of data
+	data    []byte // what was replayed, and what follows it
+	last    int    // where the newest frame begins in data
+	used    int    // where it ends
 }
 
 // listSegments are the numbers of the segments in the folder, in order.
@@ -71,8 +87,9 @@ func (b *Broker) listSegments() ([]uint32, error) {
 	return out, nil
 }
 
-// replay applies every frame from a place to the end of the log and leaves the journal there.
-func (b *Broker) replay(from place, segments []uint32) error {
+// replay applies every frame from a place to the end of the log and leaves the journal there. It changes no file. The end is
+// nil where the log has no segment yet.
+func (b *Broker) replay(from place, segments []uint32) (*logEnd, error) {
 	r := &replayer{stager: &b.stager}
 	j := &b.journal
 	j.number = from.number
@@ -80,9 +97,9 @@ func (b *Broker) replay(from place, segments []uint32) error {
 		last := !slices.Contains(segments, n+1)
 		if !slices.Contains(segments, n) {
 			if n == from.segment && from.number > 0 {
-				return errDamaged(segmentName(n), from.offset, "the segment is missing and the log goes on in it")
+				return nil, errDamaged(segmentName(n), from.offset, "the segment is missing and the log goes on in it")
 			}
-			return nil // begin makes it
+			return nil, nil // begin makes it
 		}
 		f := b.cache.files[n]
 		offset := int64(0)
@@ -91,73 +108,96 @@ func (b *Broker) replay(from place, segments []uint32) error {
 		}
 		data, err := readFrom(f, offset)
 		if err != nil {
-			return errEngine(err)
+			return nil, errEngine(err)
 		}
-		used, err := b.replaySegment(r, n, offset, data)
-		if err != nil {
-			return err
+		end := &logEnd{file: f, segment: n, offset: offset, data: data}
+		if err := b.replaySegment(r, end); err != nil {
+			return nil, err
 		}
-		j.use(n, f, offset+int64(used))
+		at := offset + int64(end.used)
+		j.use(n, f, at, offset+int64(len(data)))
 		if !last {
 			if begins(b.cache.files[n+1], frameSeed(j.logID, n+1), j.number+1) {
 				continue
 			}
 			if later, err := b.goesOn(segments, n+1); err != nil || later {
-				return errors.Join(err, errDamaged(segmentName(n), offset+int64(used), "frames after this place are good, this one is not"))
+				return nil, errors.Join(err, errDamaged(segmentName(n), at, "frames after this place are good, this one is not"))
 			}
 		}
-		return b.cutTail(f, n, offset, used, data)
+		return end, b.checkTail(end)
 	}
 }
 
-// replaySegment applies the good frames at the beginning of data and returns their size.
-func (b *Broker) replaySegment(r *replayer, n uint32, offset int64, data []byte) (used int, err error) {
-	j := &b.journal
+// replaySegment applies the good frames at the beginning of the data and notes where they end.
+func (b *Broker) replaySegment(r *replayer, end *logEnd) error {
+	j, n := &b.journal, end.segment
 	seed := frameSeed(j.logID, n)
 	for {
-		payload, number, size, ok := openFrame(data[used:], seed)
+		payload, number, size, ok := openFrame(end.data[end.used:], seed)
 		if !ok || number != j.number+1 {
-			return used, nil
+			return nil
 		}
-		at := offset + int64(used)
+		at := end.offset + int64(end.used)
 		switch payload[0] {
 		case frameGroup:
 			if err := r.group(payload, n, at); err != nil {
-				return used, errDamaged(segmentName(n), at, err.Error())
+				return errDamaged(segmentName(n), at, err.Error())
 			}
 		case frameEpoch:
 			if len(payload) < 10 {
-				return used, errDamaged(segmentName(n), at, "a short epoch frame")
+				return errDamaged(segmentName(n), at, "a short epoch frame")
 			}
 			b.epoch = binary.LittleEndian.Uint64(payload[1:])
 			b.wasRelaxed = payload[9] != 0
 		case frameClose:
 		default:
-			return used, errDamaged(segmentName(n), at, fmt.Sprintf("a frame of the unknown kind %d", payload[0]))
+			return errDamaged(segmentName(n), at, fmt.Sprintf("a frame of the unknown kind %d", payload[0]))
 		}
 		j.number = number
 		j.written += int64(size)
-		used += size
+		end.last, end.used = end.used, end.used+size
 	}
 }
 
-// cutTail decides about what follows the last good frame: a torn write, which is wiped, or damage.
-func (b *Broker) cutTail(f File, n uint32, offset int64, used int, data []byte) error {
-	rest := data[used:]
-	if bytes.Count(rest, []byte{0}) == len(rest) {
+// torn says that something else than zeros follows the newest frame.
+func (e *logEnd) torn() bool {
+	rest := e.data[e.used:]
+	return bytes.Count(rest, []byte{0}) < len(rest)
+}
+
+// checkTail decides about what follows the newest frame: a torn write, or damage.
+func (b *Broker) checkTail(e *logEnd) error {
+	if !e.torn() || b.wasRelaxed {
 		return nil
 	}
-	at := offset + int64(used)
-	if _, found := findFrame(rest, frameSeed(b.journal.logID, n), b.journal.number); found && !b.wasRelaxed {
-		return errDamaged(segmentName(n), at, "frames after this place are good, this one is not")
+	if _, found := findFrame(e.data[e.used:], frameSeed(b.journal.logID, e.segment), b.journal.number); found {
+		return errDamaged(segmentName(e.segment), e.offset+int64(e.used), "frames after this place are good, this one is not")
 	}
-	b.o.Logger.Warn("the end of the log was torn and is cut: nobody was told of it", "segment", segmentName(n), "offset", at)
-	if _, err := f.WriteAt(make([]byte, len(rest)), at); err != nil {
+	return nil
+}
+
+// mend makes the end of the log good to go on from: a torn write is wiped, and the newest frame is written again, because the
+// process before may have died between writing and syncing it, or of a sync that failed, after which another one says nothing.
+// Of a relaxed log that is true for every frame of the segment. The next sync, of whatever follows, makes them durable.
+func (b *Broker) mend(e *logEnd) error {
+	at := e.offset + int64(e.used)
+	if e.torn() {
+		b.o.Logger.Warn("the end of the log was torn and is cut: nobody was told of it", "segment", segmentName(e.segment), "offset", at)
+		if _, err := e.file.WriteAt(make([]byte, len(e.data)-e.used), at); err != nil {
+			return errEngine(err)
+		}
+		if err := e.file.Sync(); err != nil {
+			return errEngine(err)
+		}
+	}
+	from := e.last
+	if b.wasRelaxed {
+		from = 0
+	}
+	if _, err := e.file.WriteAt(e.data[from:e.used], e.offset+int64(from)); err != nil {
 		return errEngine(err)
 	}
-	if err := f.Sync(); err != nil {
-		return errEngine(err)
-	}
+	b.journal.unsynced = true
 	return nil
 }
 

@@ -8,17 +8,12 @@ type stager struct {
 	touch func(*group) // hears of each group whose deliveries changed, at reveal
 
 	// Of the group under way, in commit order.
-	messages   []fresh
+	messages   []*message
 	decisions  []*message
 	settles    []settlement
 	deliveries []*delivery
 	logs       []*eventLog
 	counters   []*counter
-}
-
-type fresh struct {
-	tenant  *tenant
-	message *message
 }
 
 // settlement is a settle on its way.
@@ -33,11 +28,11 @@ type settlement struct {
 
 // message stores a message. One of the same id is replaced: a replay may bring back what retention had forgotten.
 func (g *stager) message(t *tenant, id string, hash uint64, at int64, commit uint64, body, decision loc) *message {
-	m := &message{id: id, hash: hash, at: at, commit: commit, body: body, decision: decision}
+	m := &message{tenant: t, place: -1, id: id, hash: hash, at: at, commit: commit, body: body, decision: decision}
 	t.messages[id] = m
 	g.s.refer(body, 1)
 	g.s.refer(decision, 1)
-	g.messages = append(g.messages, fresh{t, m})
+	g.messages = append(g.messages, m)
 	return m
 }
 
@@ -45,20 +40,22 @@ func (g *stager) decide(m *message, decision loc) {
 	g.s.refer(m.staged, -1) // a second decision in one group
 	m.staged = decision
 	g.s.refer(decision, 1)
-	g.decisions = append(g.decisions, m)
+	if !m.deciding {
+		m.deciding = true
+		g.decisions = append(g.decisions, m)
+	}
 }
 
 // enqueue makes a delivery. The caller has seen that none is live; on replay one that outlived its TTL may still be there.
 func (g *stager) enqueue(d *delivery) {
 	m := d.message
 	if old := m.find(d.group, d.key, 0); old != nil {
-		g.expire(old, d.at)
+		g.expire(old)
 	}
-	if m.shown && m.live == 0 { // it rested
-		g.s.kept -= m.size()
-	}
+	g.s.revive(m)
 	m.live++
 	m.deliveries = append(m.deliveries, d)
+	d.group.stored++
 	g.s.deliveries[d.number] = d
 	g.s.refer(d.info, 1)
 	g.s.number = d.number
@@ -84,46 +81,48 @@ func (g *stager) add(c *counter, n int64) int64 {
 }
 
 func (g *stager) mark(t *tenant, key string, hash uint64, until int64, value []byte) {
+	if old := t.marks[key]; old != nil { // its window is over
+		g.s.marksDue.remove(old.place)
+	}
 	m := &mark{tenant: t, key: key, hash: hash, until: until, value: value}
 	t.marks[key] = m
 	g.s.marksDue.push(m)
 }
 
+// produce sets a producer's mark: it rises, but for a mark that was given up, which the check before has seen.
 func (g *stager) produce(t *tenant, id string, seq uint64, at int64) {
 	p := t.producers[id]
 	if p == nil {
 		p = &producer{}
 		t.producers[id] = p
 	}
-	p.seq, p.used = max(p.seq, seq), at
+	p.seq, p.used = seq, at
 }
 
 // expire ends a delivery whose TTL ran out before its first lease.
-func (g *stager) expire(d *delivery, now int64) {
+func (g *stager) expire(d *delivery) {
 	if d.stage != staged {
 		d.group.leave(d)
 	}
-	g.outlived(d, now)
+	g.outlived(d)
 }
 
-// outlived is the rest of expire for a delivery that has left its group.
-func (g *stager) outlived(d *delivery, now int64) {
-	d.stage, d.ended = expired, now
+// outlived is the rest of expire for a delivery that has left its group. It ended with its TTL, whenever that is noticed.
+func (g *stager) outlived(d *delivery) {
+	d.stage, d.ended = expired, d.ttl
 	if d.message.live--; d.message.live == 0 {
-		g.s.rest(d.group.tenant, d.message, now)
+		g.s.rest(d.message)
 	}
 }
 
 // reveal makes the group under way visible and wakes whom it concerns.
 func (g *stager) reveal(now int64) {
 	for _, m := range g.decisions {
-		if m.staged.size > 0 || m.decision.size > 0 {
-			if m.shown && m.live == 0 {
-				g.s.kept += int64(m.staged.size) - int64(m.decision.size)
-			}
-			g.s.refer(m.decision, -1)
-			m.decision, m.staged = m.staged, loc{}
+		if m.place >= 0 {
+			g.s.kept += int64(m.staged.size) - int64(m.decision.size)
 		}
+		g.s.refer(m.decision, -1)
+		m.decision, m.staged, m.deciding = m.staged, loc{}, false
 	}
 	for i := range g.settles {
 		g.end(&g.settles[i], now)
@@ -134,10 +133,10 @@ func (g *stager) reveal(now int64) {
 			d.group.enter(d, d.due, now)
 		}
 	}
-	for _, x := range g.messages {
-		x.message.shown = true
-		if x.message.live == 0 {
-			g.s.rest(x.tenant, x.message, x.message.at)
+	for _, m := range g.messages {
+		m.shown = true
+		if m.live == 0 && m.place < 0 {
+			g.s.rest(m)
 		}
 	}
 	for _, l := range g.logs {
@@ -187,7 +186,7 @@ func (g *stager) end(x *settlement, now int64) {
 	d.group.settled++
 	d.stage, d.ended = settled, x.at
 	if d.message.live--; d.message.live == 0 {
-		g.s.rest(d.group.tenant, d.message, x.at)
+		g.s.rest(d.message)
 	}
 }
 

@@ -13,7 +13,7 @@ type state struct {
 	deliveries map[uint64]*delivery // of retained messages, by number
 	segments   map[uint32]int       // references into each segment
 	marksDue   heap[*mark]          // all marks, by their end
-	retained   fifo[retained]       // messages without live deliveries, by when that became so
+	retained   heap[*message]       // those without live deliveries, by when that became so
 	kept       int64                // bytes of retained
 
 	clock  int64  // time of the newest commit, ns
@@ -59,6 +59,7 @@ type loc struct {
 
 // message is a retained message.
 type message struct {
+	tenant     *tenant
 	id         string
 	hash       uint64
 	at         int64 // commit time, ns
@@ -69,8 +70,13 @@ type message struct {
 	deliveries []*delivery
 	live       int   // deliveries that are neither settled nor expired
 	idle       int64 // when live became 0, ns
+	place      int   // among the retained; −1 = it lives
 	shown      bool  // durable: readers may see it
+	deciding   bool  // staged is part of the group under way
 }
+
+func (m *message) before(o *message) bool { return m.idle < o.idle }
+func (m *message) moved(place int)        { m.place = place }
 
 // indexBytes is what the index of one message with one delivery takes in memory, about.
 const indexBytes = 512
@@ -112,7 +118,7 @@ type delivery struct {
 	errors  []string // newest maxErrors
 	order   int64    // place in the queue: commit time or deliver-at, ns
 	due     int64    // when delayed
-	ttl     int64    // latest first lease, ns; 0 = none
+	ttl     int64    // end of the time for the first lease, ns; 0 = none
 	expires int64    // of the lease, ns
 	at      int64    // when it was enqueued, ns
 	ended   int64    // when it was settled or expired, ns
@@ -121,6 +127,8 @@ type delivery struct {
 	prev, next *delivery // live deliveries of the group, by number
 	lane       *lane     // of an ordered queue
 	place      int       // in the heap that holds it
+	wakes      int64     // when its timer goes off, ns
+	timer      int       // place among the group's timers; −1 = none
 	attempt    int
 	stage      stage
 	priority   uint8
@@ -133,8 +141,11 @@ type delivery struct {
 // alive says that the delivery still waits or is worked on, after what is under way.
 func (d *delivery) alive() bool { return d.stage < settled && !d.leaving }
 
+// perishable says that the TTL still counts: it ends with the first lease.
+func (d *delivery) perishable() bool { return d.ttl != 0 && !d.begun }
+
 // outlived says that the TTL ran out before the first lease.
-func (d *delivery) outlived(now int64) bool { return d.ttl != 0 && !d.begun && now > d.ttl }
+func (d *delivery) outlived(now int64) bool { return d.perishable() && now >= d.ttl }
 
 // before orders a queue: priority, then age.
 func (d *delivery) before(o *delivery) bool {
@@ -208,15 +219,11 @@ type producer struct {
 	used int64 // time of its newest commit, ns
 }
 
+// idle says that the mark is given up: the producer takes a new id, or numbers anew.
+func (p *producer) idle(now int64) bool { return now-p.used > int64(idleProducer) }
+
 // counter is one counter: what commits see, and what readers see.
 type counter struct{ value, shown int64 }
-
-// retained is an entry of the retention queue.
-type retained struct {
-	tenant  *tenant
-	message *message
-	idle    int64
-}
 
 // fifo is a queue on a slice.
 type fifo[T any] struct {
@@ -226,7 +233,6 @@ type fifo[T any] struct {
 
 func (f *fifo[T]) len() int { return len(f.items) - f.head }
 func (f *fifo[T]) push(x T) { f.items = append(f.items, x) }
-func (f *fifo[T]) first() T { return f.items[f.head] }
 
 func (f *fifo[T]) pop() T {
 	var none T
@@ -249,34 +255,41 @@ func (s *state) refer(l loc, n int) {
 	}
 }
 
-// rest puts a message without live deliveries into retention.
-func (s *state) rest(t *tenant, m *message, now int64) {
-	m.idle = now
-	s.retained.push(retained{t, m, now})
+// rest puts a message without live deliveries into retention: since the end of its last delivery, which a replay finds alike.
+func (s *state) rest(m *message) {
+	m.idle = m.at
+	for _, d := range m.deliveries {
+		m.idle = max(m.idle, d.ended)
+	}
+	s.retained.push(m)
 	s.kept += m.size()
 }
 
-// forget drops retained messages beyond the bounds, at most limit of them.
+// revive takes a message out of retention, if it is there: it has a live delivery again, or it is forgotten.
+func (s *state) revive(m *message) {
+	if m.place >= 0 {
+		s.retained.remove(m.place)
+		s.kept -= m.size()
+	}
+}
+
+// forget drops retained messages beyond the bounds, at most limit of them. One whose new decision is under way stays, and with
+// it those behind it: the next call finds them.
 func (s *state) forget(oldest, maxBytes int64, limit int) {
 	for ; limit > 0 && s.retained.len() > 0; limit-- {
-		r := s.retained.first()
-		m := r.message
-		current := m.live == 0 && m.idle == r.idle
-		if current && r.idle > oldest && s.kept <= maxBytes {
+		m := s.retained.first()
+		if m.deciding || m.idle > oldest && s.kept <= maxBytes {
 			return
 		}
-		s.retained.pop()
-		if !current { // it lives again, or rests since later
-			continue
-		}
-		s.kept -= m.size()
-		if r.tenant.messages[m.id] == m {
-			delete(r.tenant.messages, m.id)
+		s.revive(m)
+		if m.tenant.messages[m.id] == m {
+			delete(m.tenant.messages, m.id)
 		}
 		s.refer(m.body, -1)
 		s.refer(m.decision, -1)
 		for _, d := range m.deliveries {
 			s.refer(d.info, -1)
+			d.group.stored--
 			delete(s.deliveries, d.number)
 		}
 	}
@@ -290,6 +303,11 @@ func (s *state) lapse(now int64, limit int) {
 			delete(m.tenant.marks, m.key)
 		}
 	}
+}
+
+// empty says that the tenant holds nothing: its name can be forgotten.
+func (t *tenant) empty() bool {
+	return len(t.messages)+len(t.groups)+len(t.logs)+len(t.marks)+len(t.producers)+len(t.counters) == 0
 }
 
 // stateOf is what readers are told about a delivery.
