@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strconv"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	semabus "github.com/semabus/semabus"
@@ -112,34 +111,10 @@ func (l *lane) session(ctx context.Context, welcomed func(), b *backoff) error {
 	welcomed()
 	l.rewind()
 	defer l.offline()
-	var g errgroup.Group
-	g.Go(func() error {
-		defer cancel() // the sender waits no longer
-		for {
-			a, err := stream.Recv()
-			if err == nil {
-				err = l.heard(a)
-				b.reset()
-			}
-			if err != nil {
-				return err
-			}
-		}
-	})
-	finished, err := l.send(ctx, stream)
-	if err != nil {
-		cancel()
-	}
-	rerr := g.Wait()
-	switch {
-	case err != nil:
-		return err
-	case !errors.Is(rerr, io.EOF):
-		return rerr
-	case !finished:
-		return errCut("client.Publish")
-	}
-	return nil
+	return converse("client.Publish", cancel, stream.Recv, func(a *semabusv1.PublishStreamResponse) error {
+		b.reset()
+		return l.heard(a)
+	}, func() (bool, error) { return l.send(ctx, stream) })
 }
 
 type publishStream = grpc.BidiStreamingClient[semabusv1.PublishStreamRequest, semabusv1.PublishStreamResponse]

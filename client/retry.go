@@ -3,9 +3,11 @@ package client
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	semabus "github.com/semabus/semabus"
@@ -76,6 +78,38 @@ func (c *Client) pursue(ctx context.Context, op string, b *backoff, session func
 		}
 		c.log.Warn("stream lost", "op", op, "error", err)
 		c.sleep(pctx, max(b.next(), min(e.RetryAfter, retryCap)))
+	}
+	return nil
+}
+
+// converse receives a stream's answers while send sends, and returns when both have ended: nil when the stream ended in order,
+// which is after send has finished. Whichever fails first ends the other by cancel, which ends the stream's context.
+func converse[A any](op string, cancel func(), recv func() (A, error), heard func(A) error, send func() (finished bool, err error)) error {
+	var g errgroup.Group
+	g.Go(func() error {
+		defer cancel() // the sender waits no longer
+		for {
+			a, err := recv()
+			if err == nil {
+				err = heard(a)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+	finished, err := send()
+	if err != nil {
+		cancel()
+	}
+	rerr := g.Wait()
+	switch {
+	case err != nil:
+		return err
+	case !errors.Is(rerr, io.EOF):
+		return rerr
+	case !finished:
+		return errCut(op)
 	}
 	return nil
 }

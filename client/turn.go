@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -62,34 +61,10 @@ func (s *subscription) session(ctx context.Context, welcomed func(), b *backoff)
 	welcomed()
 	defer s.leave(t)
 	defer s.beat(t)()
-	var g errgroup.Group
-	g.Go(func() error {
-		defer cancel() // the sender waits no longer
-		for {
-			a, err := stream.Recv()
-			if err == nil {
-				b.reset()
-				err = s.heard(t, a)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	})
-	finished, err := s.send(ctx, t, stream)
-	if err != nil {
-		cancel()
-	}
-	rerr := g.Wait()
-	switch {
-	case err != nil:
-		return err
-	case !errors.Is(rerr, io.EOF):
-		return rerr
-	case !finished:
-		return errCut("client.Subscribe")
-	}
-	return nil
+	return converse("client.Subscribe", cancel, stream.Recv, func(a *semabusv1.SubscribeResponse) error {
+		b.reset()
+		return s.heard(t, a)
+	}, func() (bool, error) { return s.send(ctx, t, stream) })
 }
 
 // join says hello, with the room there is, and waits for the welcome.

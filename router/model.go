@@ -50,6 +50,7 @@ const (
 	noneTrained       = 3
 	noneLoose         = 5
 	looseLowest       = 1
+	hinted            = 1   // score of a text that hardly hints at an intent: a word that a fitted set has seen somewhere
 	unfittedWrong     = 0.5 // threshold on the probability before held-out texts tell a better one
 )
 
@@ -66,6 +67,13 @@ func trainedModel(s *set, c calibration, vector float32) *model {
 	slope := max(c.margin+c.score, 1e-3)
 	m.lowest = float32((lowestLogit - c.bias + c.margin*noneTrained) / slope)
 	return m
+}
+
+// hint is the probability of an intent at which a text hardly hints, and at no other of the set's n: a threshold from few
+// held-out texts must not let it through.
+func (m *model) hint(n int) float64 {
+	others := float64(n-1) * math.Exp(-noneTrained)
+	return sigmoid(m.calibration.logit(marginIn(others, hinted-noneTrained, false), hinted))
 }
 
 // looseHead is an intent's head before its set is fitted. Nothing was held out yet, so the threshold follows from the

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -162,15 +163,20 @@ func (t *tenant) refit(ctx context.Context, e *embed.Embedder, m *membership) er
 	return nil
 }
 
-// meanings lists the members that have texts, by name.
+// meanings lists the members that have texts, in an order that hangs on the texts and not on the names: the folds of
+// calibration follow it, and renaming every intent of a set must change no threshold.
 func (m *membership) meanings() []*intent {
 	members := make([]*intent, 0, len(m.intents))
+	texts := make(map[*intent][]string, len(m.intents))
 	for _, in := range m.intents {
 		if in.meaning {
 			members = append(members, in)
+			texts[in] = in.def.texts()
 		}
 	}
-	slices.SortFunc(members, func(a, b *intent) int { return strings.Compare(a.def.intent.Name, b.def.intent.Name) })
+	slices.SortFunc(members, func(a, b *intent) int {
+		return cmp.Or(slices.Compare(texts[a], texts[b]), strings.Compare(a.def.intent.Name, b.def.intent.Name))
+	})
 	return members
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -420,6 +421,47 @@ func TestOrderOfRegistrationDoesNotMatter(t *testing.T) {
 		}, cmp.Ignore())
 		if diff := cmp.Diff(a, b, same, cmp.Comparer(func(x, y float64) bool { return x-y < 1e-5 && y-x < 1e-5 })); diff != "" {
 			t.Errorf("%q (-at once +one by one):\n%s", text, diff)
+		}
+	}
+}
+
+// TestNamesDoNotMatter: names are no evidence and choose no folds, so that intents under other names decide the same.
+func TestNamesDoNotMatter(t *testing.T) {
+	t.Parallel()
+	plain, renamed := setup(t), setup(t)
+	list := append(helpdesk(), rivals("desk")...)
+	plain.register(list...)
+	plain.settle()
+	was := map[string]string{}
+	for i := range list {
+		name := fmt.Sprintf("%c%d", 'z'-rune(i*7%26), i) // another order too
+		was[name] = list[i].Name
+		list[i].Name, list[i].Group = name, name
+	}
+	renamed.register(list...)
+	renamed.settle()
+	type answer struct {
+		Intent                 string
+		Probability, Threshold float64
+	}
+	ranked := func(f *fixture, text string) (out []answer) {
+		matches, err := f.Match(t.Context(), tenant, text, f.vectors(text), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range matches {
+			name := m.Intent
+			if old, ok := was[name]; ok {
+				name = old
+			}
+			out = append(out, answer{name, m.Probability, m.Threshold})
+		}
+		slices.SortFunc(out, func(a, b answer) int { return strings.Compare(a.Intent, b.Intent) })
+		return out
+	}
+	for text := range asked {
+		if diff := cmp.Diff(ranked(plain, text), ranked(renamed, text), cmp.Comparer(func(x, y float64) bool { return x-y < 1e-5 && y-x < 1e-5 })); diff != "" {
+			t.Errorf("%q (-before +after):\n%s", text, diff)
 		}
 	}
 }

@@ -6,12 +6,14 @@ import (
 )
 
 const (
-	minTextsFitted = 2    // texts from which an intent counts as having examples
-	minFitted      = 2    // such intents from which a set is fitted
-	maxFitted      = 4096 // intents up to which a set is fitted; a larger one keeps its loose heads
-	keptWeights    = 0.2  // share of the learned weights that is kept: the largest; the rest does not change rankings
-	leastHits      = 10   // held-out texts from which a threshold follows from them
-	ownEvidence    = 60   // texts of its own at which an intent's threshold weighs as much as its set's
+	minTextsFitted = 2       // texts from which an intent counts as having examples
+	minFitted      = 2       // such intents from which a set is fitted
+	maxFitted      = 4096    // intents up to which a set is fitted; a larger one keeps its loose heads
+	keptWeights    = 0.2     // share of the learned weights that is kept: the largest; the rest does not change rankings
+	keptAlways     = 1 << 12 // weights that a set keeps in any case: of a few texts every word counts, and the calibration knows them all
+	leastWeight    = 1e-12   // a smaller one is zero
+	leastHits      = 10      // held-out texts from which a threshold follows from them
+	ownEvidence    = 60      // texts of its own at which an intent's threshold weighs as much as its set's
 )
 
 // setFit is the fit of one set under way.
@@ -194,13 +196,17 @@ func (f *setFit) heads(m *model, pairs []pair) []*head {
 		limit := priorLimits(b)
 		if pool.hits() >= leastHits {
 			limit = own[y].plus(&pool, scale).limit(b)
+			if b == nil || b.MaxWrong <= 0 && b.MaxMissed <= 0 {
+				limit = same(max(limit.deliver, m.hint(len(f.members))))
+			}
 		}
 		heads[y] = newHead(in, m, limit)
 	}
 	return heads
 }
 
-// smallestKept is the size from which a weight belongs to the largest keptWeights of those that are not zero, to 1/128.
+// smallestKept is the size from which a weight belongs to the largest keptWeights of those that are not zero, to 1/128; that of
+// any that is not zero where there are no more than keptAlways.
 func smallestKept(w []float32) float32 {
 	const buckets = 1 << 15
 	count := make([]int, buckets)
@@ -211,13 +217,16 @@ func smallestKept(w []float32) float32 {
 			total++
 		}
 	}
-	kept := 0
+	if total <= keptAlways {
+		return leastWeight
+	}
+	kept, most := 0, max(keptAlways, int(keptWeights*float64(total)))
 	for b := buckets - 1; b > 0; b-- {
-		if kept += count[b]; float64(kept) >= keptWeights*float64(total) {
+		if kept += count[b]; kept >= most {
 			return unbucket(b)
 		}
 	}
-	return 1e-12
+	return leastWeight
 }
 
 // bucket is exponent and seven bits of the mantissa of |x|.

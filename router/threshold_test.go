@@ -241,6 +241,26 @@ func TestChinese(t *testing.T) {
 	}
 }
 
+// TestFewTexts: two intents of three texts each are enough to hear a message that shares words with one, and no other.
+func TestFewTexts(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.register(
+		semabus.Intent{Name: "refunds", Description: "refund requests and double charges", Examples: []string{
+			"I was charged twice, please refund one payment", "我被重复扣款了，请退款",
+		}},
+		semabus.Intent{Name: "cards", Description: "card lost or stolen", Examples: []string{
+			"please block my card, I lost it", "我的银行卡丢了",
+		}},
+	)
+	f.settle()
+	f.wantGroups(f.say("You charged me twice for order 5521, I want my money back"), "refunds")
+	f.wantGroups(f.say("有人偷了我的银行卡"), "cards")
+	f.wantGroups(f.say("我要退款"), "refunds")
+	f.wantGroups(f.say("What is the weather like on Mars?"))
+	f.wantGroups(f.say("今天天气真好"))
+}
+
 // TestLongMessage: small talk around what matters does not hide it.
 func TestLongMessage(t *testing.T) {
 	t.Parallel()

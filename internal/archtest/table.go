@@ -88,7 +88,7 @@ func libraries() []Library {
 		{Prefix: "github.com/spf13", Packages: trees("cmd/...", "internal/node")},
 		{Prefix: "github.com/knadh/koanf", Packages: trees("cmd/...", "internal/node")},
 		{Prefix: "github.com/prometheus", Packages: trees("internal/obs")},
-		{Prefix: "go.opentelemetry.io", Packages: trees("internal/obs")},
+		{Prefix: "go.opentelemetry.io", Packages: trees("internal/obs"), Tests: true},
 		// Go's own extensions.
 		{Prefix: "golang.org/x/sync", Packages: all, Tests: true},
 		{Prefix: "golang.org/x/sys", Packages: trees("broker/localbroker/...", "blob/localblob/...", "router/localindex/...",

@@ -15,6 +15,7 @@ import (
 	"github.com/semabus/semabus/embed/localembed"
 	"github.com/semabus/semabus/flow"
 	"github.com/semabus/semabus/internal/bus"
+	"github.com/semabus/semabus/internal/obs"
 	"github.com/semabus/semabus/router"
 	"github.com/semabus/semabus/router/localindex"
 )
@@ -35,13 +36,19 @@ func open(t testing.TB, dir string) (*bus.Bus, func()) {
 // over makes a bus over an engine; two of them are two nodes.
 func over(t testing.TB, engine *localbroker.Broker) *bus.Bus {
 	t.Helper()
+	return traced(t, engine, nil)
+}
+
+// traced is over with a tracer.
+func traced(t testing.TB, engine *localbroker.Broker, tracer *obs.Tracer) *bus.Bus {
+	t.Helper()
 	clock := semabus.SystemClock{}
 	br, err := broker.New(engine, broker.Options{Clock: clock})
 	must(t, err)
 	em := embed.New(localembed.New(), embed.Options{})
 	ro, err := router.New(router.Options{Embedder: em, Index: localindex.New(), Clock: clock})
 	must(t, err)
-	b, err := bus.Open(t.Context(), bus.Options{Broker: br, Embedder: em, Router: ro, Flow: flow.New(clock), Clock: clock})
+	b, err := bus.Open(t.Context(), bus.Options{Broker: br, Embedder: em, Router: ro, Flow: flow.New(clock), Clock: clock, Tracer: tracer})
 	must(t, err)
 	return b
 }

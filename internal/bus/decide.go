@@ -30,7 +30,7 @@ func (b *Bus) decide(ctx context.Context, tenant string, m *semabus.Message, exc
 		return nil, err
 	}
 	req.Exclude = exclude
-	ctx, span := b.tracer.Decide(ctx)
+	ctx, span := b.tracer.Decide(ctx, m)
 	d, err := b.router.Decide(ctx, req)
 	span.End(err)
 	b.metrics.DecideTook(b.clock.Now().Sub(start))

@@ -121,7 +121,7 @@ func pageSize(op string, n int) (int, error) {
 	return n, nil
 }
 
-// ConfigureSet sets how a set dispatches.
+// ConfigureSet sets how a set dispatches and returns it with its defaults filled in.
 func (b *Bus) ConfigureSet(ctx context.Context, p semabus.Principal, opID string, s semabus.Set) (semabus.Set, uint64, error) {
 	const op = "bus.ConfigureSet"
 	if s.Name == "" {
@@ -138,6 +138,7 @@ func (b *Bus) ConfigureSet(ctx context.Context, p semabus.Principal, opID string
 	if err := broker.CheckID(op, "set.name", s.Name); err != nil {
 		return s, 0, err
 	}
+	s = filled(s)
 	s.Version = 0
 	m, err := b.change(ctx, p, intentLog, &change{verb: "set", opID: opID, hash: jsonHash(s), subject: "set/" + s.Name,
 		build: func(version uint64, now time.Time) ([][]byte, error) {
@@ -153,7 +154,15 @@ func (b *Bus) ConfigureSet(ctx context.Context, p semabus.Principal, opID string
 func (b *Bus) GetSet(_ context.Context, p semabus.Principal, name string) (semabus.Set, error) {
 	s, _ := b.router.Set(p.Tenant, name)
 	s.Name = name
-	return s, nil
+	return filled(s), nil
+}
+
+// filled is a set with its defaults filled in; dispatch event and policy best are zero values.
+func filled(s semabus.Set) semabus.Set {
+	if s.MaxFanout == 0 {
+		s.MaxFanout = semabus.MaxFanout
+	}
+	return s
 }
 
 // Match ranks the tenant's intents for a text, best first, without any side effect; limit 0 = 10.

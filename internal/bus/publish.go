@@ -94,14 +94,33 @@ func (b *Bus) store(ctx context.Context, tenant string, commits []*broker.Commit
 	}
 }
 
-// commitAll is broker.Commit under a span and a clock. An error of the engine is in the Err of each commit that it is about.
+// commitAll is broker.Commit under a span a message and a clock. An error of the engine is in the Err of each commit that it
+// is about.
 func (b *Bus) commitAll(ctx context.Context, commits []*broker.Commit) []broker.Committed {
 	start := b.clock.Now()
-	ctx, span := b.tracer.Commit(ctx)
-	done, err := b.broker.Commit(ctx, commits)
-	span.End(err)
+	spans := b.commitSpans(ctx, commits)
+	done, _ := b.broker.Commit(ctx, commits)
 	b.metrics.CommitTook(b.clock.Now().Sub(start), len(commits))
+	for i, of := range spans {
+		for _, span := range of {
+			span.End(done[i].Err)
+		}
+	}
 	return done
+}
+
+// commitSpans starts a span for each message that the commits store; nil without a tracer.
+func (b *Bus) commitSpans(ctx context.Context, commits []*broker.Commit) [][]obs.Span {
+	if b.tracer == nil {
+		return nil
+	}
+	spans := make([][]obs.Span, len(commits))
+	for i, c := range commits {
+		for k := range c.Entries {
+			spans[i] = append(spans[i], b.tracer.Commit(ctx, c.Entries[k].Message))
+		}
+	}
+	return spans
 }
 
 // published is what follows a successful publish in memory.

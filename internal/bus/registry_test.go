@@ -155,10 +155,14 @@ func TestSetsAndPages(t *testing.T) {
 	b := setup(t)
 	s, v, err := b.ConfigureSet(t.Context(), alice, "op", semabus.Set{Dispatch: semabus.DispatchTask})
 	must(t, err)
-	if s.Name != "desk" || s.Version != v {
+	if s.Name != "desk" || s.Version != v || s.MaxFanout != semabus.MaxFanout {
 		t.Errorf("set %+v at %d", s, v)
 	}
 	if got, err := b.GetSet(t.Context(), alice, "desk"); err != nil || got.Dispatch != semabus.DispatchTask {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	want := semabus.Set{Name: "never configured", MaxFanout: semabus.MaxFanout}
+	if got, err := b.GetSet(t.Context(), alice, want.Name); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, bad := range []semabus.Set{{Name: "$x"}, {Name: "x", MaxFanout: -1}, {Name: "x", Dispatch: 9}, {Name: strings.Repeat("x", 300)}} {

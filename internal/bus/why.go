@@ -150,7 +150,7 @@ func sentence(w *WhyAnswer) (text, fix string) {
 		text = fmt.Sprintf("Delivered: the filter of intent %s holds.", m.Intent)
 	case semabus.MatchMeaning:
 		text = fmt.Sprintf("Delivered: intent %s at probability %.2f, over its threshold %.2f%s.", m.Intent, m.Probability, m.Threshold, nearest(m))
-		fix = "settle it not_for_me, or /reject it, and it becomes a counter-example"
+		fix = "settle it `not_for_me`, or give feedback `not_for_me`: it becomes a counter-example"
 	case semabus.MissBelowThreshold:
 		text = fmt.Sprintf("Not delivered: intent %s at probability %.2f, under its threshold %.2f%s.", m.Intent, m.Probability, m.Threshold, nearest(m))
 		fix = "add this message's text as an example of the intent, or give feedback `useful`"

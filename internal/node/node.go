@@ -234,7 +234,8 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 		return nil
 	})
-	web := &http.Server{Handler: n.server.HTTP(), ReadHeaderTimeout: 10 * time.Second}
+	web := &http.Server{Handler: n.server.HTTP(), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	if n.http != nil {
 		g.Go(func() error {
 			if err := web.Serve(n.http); err != nil && !errors.Is(err, http.ErrServerClosed) {

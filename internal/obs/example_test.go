@@ -21,7 +21,7 @@ func Example() {
 
 	m := &semabus.Message{ID: "m1", Text: "I was charged twice"}
 	ctx, span := tracer.Publish(ctx, m)
-	_, decide := tracer.Decide(ctx)
+	_, decide := tracer.Decide(ctx, m)
 	metrics.DecideTook(40 * time.Microsecond)
 	decide.End(nil)
 	metrics.Published(semabus.OutcomeMatched)

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -195,5 +197,34 @@ func BenchmarkMessage(b *testing.B) {
 		m.CommitTook(time.Millisecond, 8)
 		m.Delivered(time.Millisecond)
 		m.Settled(semabus.SettleDone)
+	}
+}
+
+// TestPageListsEverySeries compares docs/observability.md with what a node shows.
+func TestPageListsEverySeries(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/observability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for _, name := range regexp.MustCompile("`(semabus_[a-z_]+)`").FindAllStringSubmatch(string(page), -1) {
+		listed[name[1]] = true
+	}
+	m := obs.NewMetrics("v0")
+	m.Called("/semabus.v1.Bus/Publish", semabus.CodeOK, time.Millisecond)
+	m.Watch(obs.Sources{
+		Engine: func() obs.Engine { return obs.Engine{} },
+		Queues: func() []obs.Queue { return []obs.Queue{{Tenant: "t", GroupStats: semabus.GroupStats{Group: "g"}}} },
+	})
+	for _, line := range scrape(t, m, "# TYPE semabus_") {
+		name := strings.Fields(line)[2]
+		if !listed[name] {
+			t.Errorf("docs/observability.md does not list %s", name)
+		}
+		delete(listed, name)
+	}
+	for name := range listed {
+		t.Errorf("docs/observability.md lists %s, which no node shows", name)
 	}
 }

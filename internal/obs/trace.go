@@ -124,14 +124,23 @@ func (t *Tracer) Publish(ctx context.Context, m *semabus.Message) (context.Conte
 	return ctx, span
 }
 
-// Decide starts the span of a routing decision, under ctx.
-func (t *Tracer) Decide(ctx context.Context) (context.Context, Span) {
-	return t.start(ctx, "decide", trace.SpanKindInternal)
+// Decide starts the span of a message's routing decision, under the message's publish span: that of an asynchronous message
+// is another goroutine's, perhaps another process's, and only the message knows it.
+func (t *Tracer) Decide(ctx context.Context, m *semabus.Message) (context.Context, Span) {
+	if t == nil {
+		return ctx, Span{}
+	}
+	return t.start(Extract(ctx, m.TraceParent, m.TraceState), "decide", trace.SpanKindInternal)
 }
 
-// Commit starts the span of a durable commit, under ctx.
-func (t *Tracer) Commit(ctx context.Context) (context.Context, Span) {
-	return t.start(ctx, "commit", trace.SpanKindInternal)
+// Commit starts the span of the durable commit that a message is in, under the message's publish span. Messages that share
+// a commit have a span each, so that every trace is whole.
+func (t *Tracer) Commit(ctx context.Context, m *semabus.Message) Span {
+	if t == nil {
+		return Span{}
+	}
+	_, span := t.start(Extract(ctx, m.TraceParent, m.TraceState), "commit", trace.SpanKindInternal)
+	return span
 }
 
 // Deliver starts the span of handing a message to a member of a group, under the message's publish span. It ends when the

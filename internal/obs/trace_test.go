@@ -41,9 +41,9 @@ func TestSpansOfOneMessageFormOneTrace(t *testing.T) {
 	m := &semabus.Message{ID: "m1", TraceParent: publisher, TraceState: "vendor=1"}
 
 	ctx, publish := tracer.Publish(t.Context(), m)
-	_, decide := tracer.Decide(ctx)
+	_, decide := tracer.Decide(ctx, m)
 	decide.End(nil)
-	_, commit := tracer.Commit(ctx)
+	commit := tracer.Commit(ctx, m)
 	commit.End(nil)
 	publish.End(nil)
 	if m.TraceParent == publisher || m.TraceState != "vendor=1" {
@@ -76,7 +76,7 @@ func TestSpansOfOneMessageFormOneTrace(t *testing.T) {
 func TestSpanOfAnErrorNamesItsReasonButNotItsCause(t *testing.T) {
 	t.Parallel()
 	tracer, sink := record(t)
-	_, span := tracer.Commit(t.Context())
+	span := tracer.Commit(t.Context(), &semabus.Message{})
 	span.End(&semabus.Error{Code: semabus.CodeUnavailable, Reason: semabus.ReasonDiskFull, Err: errors.New("secret path")})
 	got := sink.GetSpans()[0].Status
 	if got.Code != codes.Error || got.Description != "UNAVAILABLE DISK_FULL" {
@@ -113,7 +113,7 @@ func TestTracerThatIsOff(t *testing.T) {
 		t.Errorf("close: %v", err)
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		_, s := tracer.Decide(ctx)
+		_, s := tracer.Decide(ctx, &semabus.Message{})
 		s.End(nil)
 	}); n != 0 {
 		t.Errorf("%v allocations a span, want none", n)

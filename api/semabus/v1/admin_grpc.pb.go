@@ -34,11 +34,13 @@ const (
 //
 // Admin answers for the node.
 type AdminClient interface {
-	// Says what runs here. Counts are of the caller's tenant.
+	// Says what runs here. Counts are of the caller's tenant. It has no errors of its own.
 	Info(ctx context.Context, in *InfoRequest, opts ...grpc.CallOption) (*InfoResponse, error)
-	// Makes an API key. The secret is in this answer only: the node keeps a hash.
+	// Makes an API key. The secret is in this answer only: the node keeps a hash. Errors: INVALID_ARGUMENT (INVALID_ID: tenant,
+	// name or set; INVALID_VALUE: role), PERMISSION_DENIED (another tenant than the caller's).
 	CreateKey(ctx context.Context, in *CreateKeyRequest, opts ...grpc.CallOption) (*CreateKeyResponse, error)
-	// Lists keys without their secrets, by id.
+	// Lists keys without their secrets, by id: those of the caller's tenant, for admins of tenant "default" those of all.
+	// Errors: INVALID_ARGUMENT / INVALID_VALUE (page_size).
 	ListKeys(ctx context.Context, in *ListKeysRequest, opts ...grpc.CallOption) (*ListKeysResponse, error)
 	// Makes a key useless at once. Errors: NOT_FOUND.
 	RevokeKey(ctx context.Context, in *RevokeKeyRequest, opts ...grpc.CallOption) (*RevokeKeyResponse, error)
@@ -119,11 +121,13 @@ type Admin_BackupClient = grpc.ServerStreamingClient[BackupResponse]
 //
 // Admin answers for the node.
 type AdminServer interface {
-	// Says what runs here. Counts are of the caller's tenant.
+	// Says what runs here. Counts are of the caller's tenant. It has no errors of its own.
 	Info(context.Context, *InfoRequest) (*InfoResponse, error)
-	// Makes an API key. The secret is in this answer only: the node keeps a hash.
+	// Makes an API key. The secret is in this answer only: the node keeps a hash. Errors: INVALID_ARGUMENT (INVALID_ID: tenant,
+	// name or set; INVALID_VALUE: role), PERMISSION_DENIED (another tenant than the caller's).
 	CreateKey(context.Context, *CreateKeyRequest) (*CreateKeyResponse, error)
-	// Lists keys without their secrets, by id.
+	// Lists keys without their secrets, by id: those of the caller's tenant, for admins of tenant "default" those of all.
+	// Errors: INVALID_ARGUMENT / INVALID_VALUE (page_size).
 	ListKeys(context.Context, *ListKeysRequest) (*ListKeysResponse, error)
 	// Makes a key useless at once. Errors: NOT_FOUND.
 	RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error)

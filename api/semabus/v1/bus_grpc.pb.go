@@ -45,6 +45,11 @@ const (
 //
 // Bus is the main path. Tenant and principal come from the credential, never from a field. Repeating a request with the
 // same op_id returns the first result; with other content it is ALREADY_EXISTS / DUPLICATE_MISMATCH.
+//
+// Errors of every method of every service, besides its own: UNAUTHENTICATED / NO_CREDENTIAL or WRONG_KEY, PERMISSION_DENIED /
+// NOT_PERMITTED, INVALID_ARGUMENT / INVALID_UTF8 or INVALID_VALUE (a request that does not decode), UNAVAILABLE (repeat it under
+// the same op_id; READ_ONLY and DISK_FULL where a commit is needed), RESOURCE_EXHAUSTED / DEDUP_FULL (more op ids than are
+// remembered), UNIMPLEMENTED / NOT_BUILT (the method's turn has not come), INTERNAL (a defect).
 type BusClient interface {
 	// Publishes one message. The answer comes when the message is decided and durable (sync) or durable (async).
 	// Errors: INVALID_ARGUMENT (naming field, limit and value), ALREADY_EXISTS (same key, other body), FAILED_PRECONDITION /
@@ -55,6 +60,9 @@ type BusClient interface {
 	// own fault has an error in its ack and its neighbours are stored. When the engine fails the stream ends with the status
 	// and without ack: reconnect, send hello again, and resend everything not acknowledged, in order and under the same
 	// sequences; what had been stored is answered with duplicate_of.
+	// Errors in an ack: as Publish. Errors that end the stream: INVALID_ARGUMENT (REQUIRED: no hello, a frame without messages;
+	// TOO_MANY or TOO_LARGE: a frame over its bounds), and those that say nothing about the message (UNAVAILABLE, ABORTED,
+	// RESOURCE_EXHAUSTED).
 	PublishStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PublishStreamRequest, PublishStreamResponse], error)
 	// Stores a message that nobody sees until Resolve. Unresolved, the bus asks any live producer of the producer group
 	// (CheckTransactions); after the last check it is rolled back and listed.
@@ -70,13 +78,24 @@ type BusClient interface {
 	// Works as a member of a group over one stream: first frame hello, then credit, settle, extend and heartbeat frames in
 	// any order. The server sends deliveries while both credits are positive. A lost stream gives its leases back after the
 	// group's grace (2 s), so another member takes over; settling an old lease then fails with STALE_LEASE.
+	// Errors of settle and extend frames are in their answers. Errors that end the stream: INVALID_ARGUMENT (REQUIRED: no hello;
+	// INVALID_ID, INVALID_VALUE: group, member or lease; TOO_MANY: a frame over its bounds), PERMISSION_DENIED (a group that
+	// begins with "$" is for operators), CANCELLED after go_away.
 	Subscribe(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubscribeRequest, SubscribeResponse], error)
 	// Leases up to max deliveries, waiting for the first one; empty when none came. For scripts and HTTP: leases are the same
 	// as those of Subscribe, but live by Extend alone.
+	// Errors: INVALID_ARGUMENT (INVALID_ID, INVALID_VALUE: group, member, max, lease or wait out of range), PERMISSION_DENIED (a
+	// group that begins with "$" is for operators).
 	Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (*FetchResponse, error)
 	// Ends deliveries; each settlement is one commit of its own, results in order.
+	// Errors of one settlement, in its result: FAILED_PRECONDITION / STALE_LEASE (a newer lease or a settlement came first: drop
+	// the work), INVALID_ARGUMENT (as Publish for outputs), ALREADY_EXISTS / DUPLICATE_MISMATCH, UNIMPLEMENTED / NOT_BUILT
+	// (appends). Outputs that would go in circles are no error: they are parked in the dead letters. Of the whole call:
+	// INVALID_ARGUMENT / TOO_MANY.
 	Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleResponse, error)
 	// Changes the remaining term of leases; tokens stay valid, results in order.
+	// Errors of one extension, in its result: FAILED_PRECONDITION / STALE_LEASE, INVALID_ARGUMENT / INVALID_VALUE (a term out of
+	// 0–24 h). Of the whole call: INVALID_ARGUMENT / TOO_MANY.
 	Extend(ctx context.Context, in *ExtendRequest, opts ...grpc.CallOption) (*ExtendResponse, error)
 	// Says that an effect outside the bus is about to happen under a lease. Who asks again after a crash learns whether it is
 	// new, done, or in doubt.
@@ -85,7 +104,9 @@ type BusClient interface {
 	ResolveOp(ctx context.Context, in *ResolveOpRequest, opts ...grpc.CallOption) (*ResolveOpResponse, error)
 	// Lists reserved operations whose worker died before it said how they ended.
 	ListInDoubt(ctx context.Context, in *ListInDoubtRequest, opts ...grpc.CallOption) (*ListInDoubtResponse, error)
-	// Labels messages for intents: useful, or not for me. Labels are examples with provenance.
+	// Labels messages for intents: useful, or not for me. Labels are examples with provenance. All labels of a call are stored,
+	// or none. Errors: NOT_FOUND (a message no longer kept, or no intent), INVALID_ARGUMENT (TOO_MANY, TOO_LARGE: a note of more
+	// than 8 KiB; INVALID_VALUE: a message without text teaches nothing).
 	Feedback(ctx context.Context, in *FeedbackRequest, opts ...grpc.CallOption) (*FeedbackResponse, error)
 	// Says why a message reached a group, or why not, from a closed list of reasons and in one plain sentence.
 	// Errors: NOT_FOUND when the message is not of this tenant or no longer kept.
@@ -275,6 +296,11 @@ func (c *busClient) Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOp
 //
 // Bus is the main path. Tenant and principal come from the credential, never from a field. Repeating a request with the
 // same op_id returns the first result; with other content it is ALREADY_EXISTS / DUPLICATE_MISMATCH.
+//
+// Errors of every method of every service, besides its own: UNAUTHENTICATED / NO_CREDENTIAL or WRONG_KEY, PERMISSION_DENIED /
+// NOT_PERMITTED, INVALID_ARGUMENT / INVALID_UTF8 or INVALID_VALUE (a request that does not decode), UNAVAILABLE (repeat it under
+// the same op_id; READ_ONLY and DISK_FULL where a commit is needed), RESOURCE_EXHAUSTED / DEDUP_FULL (more op ids than are
+// remembered), UNIMPLEMENTED / NOT_BUILT (the method's turn has not come), INTERNAL (a defect).
 type BusServer interface {
 	// Publishes one message. The answer comes when the message is decided and durable (sync) or durable (async).
 	// Errors: INVALID_ARGUMENT (naming field, limit and value), ALREADY_EXISTS (same key, other body), FAILED_PRECONDITION /
@@ -285,6 +311,9 @@ type BusServer interface {
 	// own fault has an error in its ack and its neighbours are stored. When the engine fails the stream ends with the status
 	// and without ack: reconnect, send hello again, and resend everything not acknowledged, in order and under the same
 	// sequences; what had been stored is answered with duplicate_of.
+	// Errors in an ack: as Publish. Errors that end the stream: INVALID_ARGUMENT (REQUIRED: no hello, a frame without messages;
+	// TOO_MANY or TOO_LARGE: a frame over its bounds), and those that say nothing about the message (UNAVAILABLE, ABORTED,
+	// RESOURCE_EXHAUSTED).
 	PublishStream(grpc.BidiStreamingServer[PublishStreamRequest, PublishStreamResponse]) error
 	// Stores a message that nobody sees until Resolve. Unresolved, the bus asks any live producer of the producer group
 	// (CheckTransactions); after the last check it is rolled back and listed.
@@ -300,13 +329,24 @@ type BusServer interface {
 	// Works as a member of a group over one stream: first frame hello, then credit, settle, extend and heartbeat frames in
 	// any order. The server sends deliveries while both credits are positive. A lost stream gives its leases back after the
 	// group's grace (2 s), so another member takes over; settling an old lease then fails with STALE_LEASE.
+	// Errors of settle and extend frames are in their answers. Errors that end the stream: INVALID_ARGUMENT (REQUIRED: no hello;
+	// INVALID_ID, INVALID_VALUE: group, member or lease; TOO_MANY: a frame over its bounds), PERMISSION_DENIED (a group that
+	// begins with "$" is for operators), CANCELLED after go_away.
 	Subscribe(grpc.BidiStreamingServer[SubscribeRequest, SubscribeResponse]) error
 	// Leases up to max deliveries, waiting for the first one; empty when none came. For scripts and HTTP: leases are the same
 	// as those of Subscribe, but live by Extend alone.
+	// Errors: INVALID_ARGUMENT (INVALID_ID, INVALID_VALUE: group, member, max, lease or wait out of range), PERMISSION_DENIED (a
+	// group that begins with "$" is for operators).
 	Fetch(context.Context, *FetchRequest) (*FetchResponse, error)
 	// Ends deliveries; each settlement is one commit of its own, results in order.
+	// Errors of one settlement, in its result: FAILED_PRECONDITION / STALE_LEASE (a newer lease or a settlement came first: drop
+	// the work), INVALID_ARGUMENT (as Publish for outputs), ALREADY_EXISTS / DUPLICATE_MISMATCH, UNIMPLEMENTED / NOT_BUILT
+	// (appends). Outputs that would go in circles are no error: they are parked in the dead letters. Of the whole call:
+	// INVALID_ARGUMENT / TOO_MANY.
 	Settle(context.Context, *SettleRequest) (*SettleResponse, error)
 	// Changes the remaining term of leases; tokens stay valid, results in order.
+	// Errors of one extension, in its result: FAILED_PRECONDITION / STALE_LEASE, INVALID_ARGUMENT / INVALID_VALUE (a term out of
+	// 0–24 h). Of the whole call: INVALID_ARGUMENT / TOO_MANY.
 	Extend(context.Context, *ExtendRequest) (*ExtendResponse, error)
 	// Says that an effect outside the bus is about to happen under a lease. Who asks again after a crash learns whether it is
 	// new, done, or in doubt.
@@ -315,7 +355,9 @@ type BusServer interface {
 	ResolveOp(context.Context, *ResolveOpRequest) (*ResolveOpResponse, error)
 	// Lists reserved operations whose worker died before it said how they ended.
 	ListInDoubt(context.Context, *ListInDoubtRequest) (*ListInDoubtResponse, error)
-	// Labels messages for intents: useful, or not for me. Labels are examples with provenance.
+	// Labels messages for intents: useful, or not for me. Labels are examples with provenance. All labels of a call are stored,
+	// or none. Errors: NOT_FOUND (a message no longer kept, or no intent), INVALID_ARGUMENT (TOO_MANY, TOO_LARGE: a note of more
+	// than 8 KiB; INVALID_VALUE: a message without text teaches nothing).
 	Feedback(context.Context, *FeedbackRequest) (*FeedbackResponse, error)
 	// Says why a message reached a group, or why not, from a closed list of reasons and in one plain sentence.
 	// Errors: NOT_FOUND when the message is not of this tenant or no longer kept.

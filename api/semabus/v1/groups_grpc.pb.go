@@ -44,9 +44,10 @@ type GroupsClient interface {
 	// Returns a group's configuration, defaults filled in. A group exists as soon as somebody names it: one that was never
 	// configured has the defaults and version 0.
 	Get(ctx context.Context, in *GroupsGetRequest, opts ...grpc.CallOption) (*GroupsGetResponse, error)
-	// Lists groups by name.
+	// Lists the configured groups by name; Stats also tells of those that never were. Errors: INVALID_ARGUMENT / INVALID_VALUE
+	// (page_size).
 	List(ctx context.Context, in *GroupsListRequest, opts ...grpc.CallOption) (*GroupsListResponse, error)
-	// Returns a moment's view of groups.
+	// Returns a moment's view of groups: those named, or all that have deliveries or members. Errors: INVALID_ARGUMENT / TOO_MANY.
 	Stats(ctx context.Context, in *GroupsStatsRequest, opts ...grpc.CallOption) (*GroupsStatsResponse, error)
 	// Sends stats whenever they change, at most once an interval.
 	Watch(ctx context.Context, in *GroupsWatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GroupsWatchResponse], error)
@@ -179,9 +180,10 @@ type GroupsServer interface {
 	// Returns a group's configuration, defaults filled in. A group exists as soon as somebody names it: one that was never
 	// configured has the defaults and version 0.
 	Get(context.Context, *GroupsGetRequest) (*GroupsGetResponse, error)
-	// Lists groups by name.
+	// Lists the configured groups by name; Stats also tells of those that never were. Errors: INVALID_ARGUMENT / INVALID_VALUE
+	// (page_size).
 	List(context.Context, *GroupsListRequest) (*GroupsListResponse, error)
-	// Returns a moment's view of groups.
+	// Returns a moment's view of groups: those named, or all that have deliveries or members. Errors: INVALID_ARGUMENT / TOO_MANY.
 	Stats(context.Context, *GroupsStatsRequest) (*GroupsStatsResponse, error)
 	// Sends stats whenever they change, at most once an interval.
 	Watch(*GroupsWatchRequest, grpc.ServerStreamingServer[GroupsWatchResponse]) error

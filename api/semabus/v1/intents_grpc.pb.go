@@ -56,15 +56,19 @@ type IntentsClient interface {
 	Delete(ctx context.Context, in *IntentsDeleteRequest, opts ...grpc.CallOption) (*IntentsDeleteResponse, error)
 	// Returns one intent. Errors: NOT_FOUND.
 	Get(ctx context.Context, in *IntentsGetRequest, opts ...grpc.CallOption) (*IntentsGetResponse, error)
-	// Lists intents by name.
+	// Lists intents by name. Errors: INVALID_ARGUMENT / INVALID_VALUE (page_size).
 	List(ctx context.Context, in *IntentsListRequest, opts ...grpc.CallOption) (*IntentsListResponse, error)
-	// Ranks intents for a text; the first is the best guess. No side effect, nothing is delivered or stored.
+	// Ranks intents for a text; the first is the best guess. No side effect, nothing is delivered or stored. Filters, audience
+	// and topics play no part. Errors: INVALID_ARGUMENT (REQUIRED, TOO_LARGE: text; INVALID_VALUE: limit).
 	Match(ctx context.Context, in *IntentsMatchRequest, opts ...grpc.CallOption) (*IntentsMatchResponse, error)
-	// Decides a message without publishing it, and shows one intent's evidence against it.
+	// Decides a message without publishing it, and shows one intent's evidence against it. An intent that does not exist is no
+	// error: its reason is NOT_REGISTERED. Errors: INVALID_ARGUMENT, as Publish.
 	Explain(ctx context.Context, in *IntentsExplainRequest, opts ...grpc.CallOption) (*IntentsExplainResponse, error)
-	// Sets how the intents of a set compete.
+	// Sets how the intents of a set compete. Errors: INVALID_ARGUMENT (INVALID_ID: name; INVALID_VALUE: max_fanout over 1,000,
+	// dispatch or ambiguity).
 	ConfigureSet(ctx context.Context, in *IntentsConfigureSetRequest, opts ...grpc.CallOption) (*IntentsConfigureSetResponse, error)
-	// Returns one set. Errors: NOT_FOUND.
+	// Returns one set, defaults filled in. A set exists as soon as an intent names it: one that was never configured has the
+	// defaults and version 0.
 	GetSet(ctx context.Context, in *IntentsGetSetRequest, opts ...grpc.CallOption) (*IntentsGetSetResponse, error)
 	// Shows what a definition would have received in a window of retained messages, what it would take from siblings, and ten
 	// borderline messages.
@@ -279,15 +283,19 @@ type IntentsServer interface {
 	Delete(context.Context, *IntentsDeleteRequest) (*IntentsDeleteResponse, error)
 	// Returns one intent. Errors: NOT_FOUND.
 	Get(context.Context, *IntentsGetRequest) (*IntentsGetResponse, error)
-	// Lists intents by name.
+	// Lists intents by name. Errors: INVALID_ARGUMENT / INVALID_VALUE (page_size).
 	List(context.Context, *IntentsListRequest) (*IntentsListResponse, error)
-	// Ranks intents for a text; the first is the best guess. No side effect, nothing is delivered or stored.
+	// Ranks intents for a text; the first is the best guess. No side effect, nothing is delivered or stored. Filters, audience
+	// and topics play no part. Errors: INVALID_ARGUMENT (REQUIRED, TOO_LARGE: text; INVALID_VALUE: limit).
 	Match(context.Context, *IntentsMatchRequest) (*IntentsMatchResponse, error)
-	// Decides a message without publishing it, and shows one intent's evidence against it.
+	// Decides a message without publishing it, and shows one intent's evidence against it. An intent that does not exist is no
+	// error: its reason is NOT_REGISTERED. Errors: INVALID_ARGUMENT, as Publish.
 	Explain(context.Context, *IntentsExplainRequest) (*IntentsExplainResponse, error)
-	// Sets how the intents of a set compete.
+	// Sets how the intents of a set compete. Errors: INVALID_ARGUMENT (INVALID_ID: name; INVALID_VALUE: max_fanout over 1,000,
+	// dispatch or ambiguity).
 	ConfigureSet(context.Context, *IntentsConfigureSetRequest) (*IntentsConfigureSetResponse, error)
-	// Returns one set. Errors: NOT_FOUND.
+	// Returns one set, defaults filled in. A set exists as soon as an intent names it: one that was never configured has the
+	// defaults and version 0.
 	GetSet(context.Context, *IntentsGetSetRequest) (*IntentsGetSetResponse, error)
 	// Shows what a definition would have received in a window of retained messages, what it would take from siblings, and ten
 	// borderline messages.

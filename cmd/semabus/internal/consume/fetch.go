@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,6 +60,9 @@ ends. Where there is nothing, nothing is printed and the exit code is 0.`,
 }
 
 func (o *fetchOptions) run(cmd *cobra.Command, _ []string) error {
+	if o.fetch.Max < 1 {
+		return fault.Usage("--max", strconv.Itoa(o.fetch.Max), "give 1 to 1000")
+	}
 	var end semabus.SettleOutcome
 	if o.ack != ackNone {
 		var err error

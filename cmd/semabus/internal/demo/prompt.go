@@ -23,7 +23,7 @@ const help = `  TEXT              publish it and see who hears it, and why
   /help, /quit
 `
 
-// prompt reads lines until /quit, the end of input or ctx.
+// prompt reads lines until /quit, the end of input or ctx; all three end it well.
 func prompt(in io.Reader) func(context.Context, *stage) error {
 	return func(ctx context.Context, s *stage) error {
 		fmt.Fprintf(s.out, "\nYour turn: type what a customer might say. Agents: %s\n%s", strings.Join(s.crew.names(), " "), help)
@@ -45,7 +45,8 @@ func prompt(in io.Reader) func(context.Context, *stage) error {
 			fmt.Fprint(s.out, "> ")
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
+				fmt.Fprintln(s.out)
+				return nil
 			case line, ok := <-lines:
 				if !ok || strings.TrimSpace(line) == "/quit" {
 					return nil

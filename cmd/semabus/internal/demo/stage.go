@@ -83,19 +83,20 @@ func (s *stage) run(ctx context.Context, acts []act, prompt func(context.Context
 	}
 	defer func() { _ = s.bus.Close() }() // nothing is in flight any more
 
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.readLedger(ctx) })
+	over := false // an interrupt at the prompt is a way to leave it
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.readLedger(inner) })
 	g.Go(func() error {
-		err := s.play(ctx, acts)
+		err := s.play(inner, acts)
 		if err == nil && prompt != nil {
-			err = prompt(ctx, s)
+			err = prompt(inner, s)
 		}
 		if err == nil {
-			err = errCurtain
+			over, err = true, errCurtain
 		}
 		return err
 	})
-	if err := g.Wait(); !errors.Is(err, errCurtain) {
+	if err := g.Wait(); !errors.Is(err, errCurtain) && (!over || ctx.Err() == nil) {
 		return err
 	}
 	if len(s.failed) > 0 {

@@ -126,3 +126,17 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	got, err := document.Load[thing](strings.NewReader("- name: a\n- name: b\n"), "-", "thing")
+	if err != nil || len(got) != 2 || got[1].Name != "b" {
+		t.Errorf("from standard input: %+v, %v", got, err)
+	}
+	for name, in := range map[string]string{"no-such-file.yaml": "name: a", "-": ""} {
+		_, err := document.Load[thing](strings.NewReader(in), name, "thing")
+		if e, ok := semabus.AsError(err); !ok || e.Code != semabus.CodeInvalidArgument || e.Field != "--file" || e.Fix == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -7,11 +7,17 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	semabus "github.com/semabus/semabus"
+)
+
+const (
+	defaultEpsilon   = 0.05
+	defaultLimitSeed = 1
 )
 
 // flags are the arguments of both commands.
@@ -73,8 +79,8 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.StringVar(&f.addr, "addr", "", "node to use, HOST:PORT; default: start one")
 	p.StringVar(&f.key, "api-key", os.Getenv("SEMABUS_API_KEY"), "API key for --addr")
 	p.IntVar(&f.options.Limit, "limit", 0, "messages to publish, sampled by label; 0 = all")
-	p.Int64Var(&f.options.LimitSeed, "limit-seed", 1, "seed of --limit")
-	p.Float64Var(&f.options.Epsilon, "epsilon", 0.05, "max_wrong of every intent; 0 = no budget")
+	p.Int64Var(&f.options.LimitSeed, "limit-seed", defaultLimitSeed, "seed of --limit")
+	p.Float64Var(&f.options.Epsilon, "epsilon", defaultEpsilon, "max_wrong of every intent; 0 = no budget")
 	p.Int64Var(&f.shuffle, "shuffle-names", 0, "seed under which labels get meaningless names; 0 = off")
 	p.Int64Var(&f.halve, "halve", 0, "seed under which half of the intents stay; 0 = off")
 	p.StringVar(&f.mix, "mix", "", "folder of a second set whose intents and messages join")
@@ -113,7 +119,7 @@ func (f *flags) one(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	p, err := set.plan(f.options)
+	p, err := f.plan(set, f.options)
 	if err != nil {
 		return err
 	}
@@ -125,6 +131,26 @@ func (f *flags) one(cmd *cobra.Command) error {
 		return r.WriteJSON(cmd.OutOrStdout())
 	}
 	return r.WriteText(cmd.OutOrStdout())
+}
+
+// plan prepares a protocol; what the flags change of set and sample stands behind its arguments in the result.
+func (f *flags) plan(s *Set, o Options) (*plan, error) {
+	p, err := s.plan(o)
+	if err != nil {
+		return nil, err
+	}
+	add := func(given bool, format string, v any) {
+		if given {
+			p.args = strings.TrimSpace(p.args + fmt.Sprintf(" "+format, v))
+		}
+	}
+	add(o.Limit != 0, "--limit %d", o.Limit)
+	add(o.Limit != 0 && o.LimitSeed != defaultLimitSeed, "--limit-seed %d", o.LimitSeed)
+	add(o.Epsilon != defaultEpsilon, "--epsilon %g", o.Epsilon)
+	add(f.mix != "", "--mix %s", filepath.Base(f.mix))
+	add(f.halve != 0, "--halve %d", f.halve)
+	add(f.shuffle != 0, "--shuffle-names %d", f.shuffle)
+	return p, nil
 }
 
 func (f *flags) runner(progress io.Writer) *runner {
@@ -155,7 +181,7 @@ func (f *flags) all(cmd *cobra.Command) error {
 			return err
 		}
 		for _, o := range f.fitting(set) {
-			p, err := set.plan(o)
+			p, err := f.plan(set, o)
 			if err != nil {
 				return err
 			}

@@ -51,7 +51,7 @@ type Definition struct {
 	Name        string
 	Description string              // "" where the source has none
 	Examples    map[string][]string // the listed training examples by language; "" = the language of the set
-	Words       []string            // what else the source says of the intent, for those without a description
+	Words       []string            // what the source says of the intent beside a description: its name in the file, tool and category
 	Unknown     *bool               // marked by the set as to be held out (true) or kept (false); nil where it does not mark
 }
 
@@ -125,7 +125,7 @@ func decodeDefinition(line []byte) (Definition, error) {
 		}
 		d.Examples[lang] = list
 	}
-	for _, key := range []string{"tool", "category"} {
+	for _, key := range []string{"name", "tool", "category"} {
 		if w := text(key); w != "" {
 			d.Words = append(d.Words, w)
 		}

@@ -5,6 +5,7 @@ import semabus "github.com/semabus/semabus"
 // Planned is what a plan registers and publishes, for tests.
 type Planned struct {
 	Intents []semabus.Intent
+	Texts   []string   // of the test messages
 	Gold    [][]string // of the test messages
 	Valid   int
 	Args    string
@@ -18,7 +19,7 @@ func Plan(s *Set, o Options) (*Planned, error) {
 	}
 	out := &Planned{Intents: p.intents, Valid: len(p.valid), Args: p.args}
 	for _, it := range p.test {
-		out.Gold = append(out.Gold, it.gold)
+		out.Texts, out.Gold = append(out.Texts, it.text), append(out.Gold, it.gold)
 	}
 	return out, nil
 }

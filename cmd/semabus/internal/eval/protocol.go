@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	semabus "github.com/semabus/semabus"
@@ -189,9 +190,13 @@ func (s *Set) drawn(o Options) func(*Definition) []string {
 	for _, l := range langs {
 		byLang[l] = s.training(l)
 	}
+	place := map[string]string{} // of an intent in the set: what is drawn does not hang on its name
+	for i := range s.Intents {
+		place[s.Intents[i].Name] = strconv.Itoa(i)
+	}
 	return func(d *Definition) (out []string) {
 		for _, l := range langs {
-			out = append(out, draw(newRand(o.Seed, "shots/"+l+"/"+d.Name), byLang[l][d.Name], o.Shots)...)
+			out = append(out, draw(newRand(o.Seed, "shots/"+l+"/"+place[d.Name]), byLang[l][d.Name], o.Shots)...)
 		}
 		return out
 	}
@@ -219,7 +224,7 @@ func planFull(s *Set, o Options) (*plan, error) {
 }
 
 // planDescription registers name and description only. Where the source gives no description, the words it does give
-// (tool, category) and those of the name stand in.
+// (name, tool, category) stand in.
 func planDescription(s *Set, o Options) (*plan, error) {
 	if !s.Descriptions() {
 		return nil, usage("--protocol", o.Protocol, "the intents of this set have no descriptions; choose another protocol")
@@ -227,8 +232,9 @@ func planDescription(s *Set, o Options) (*plan, error) {
 	p := s.competing(o, func(*Definition) []string { return nil })
 	for i := range s.Intents {
 		if d := &s.Intents[i]; d.Description == "" {
-			words := strings.Join(append([]string{d.Name}, d.Words...), " ")
-			p.add(semabus.Intent{Name: d.Name, Set: "eval", Description: words, Budget: budget(o)}, place{label: d.Name})
+			p.add(semabus.Intent{
+				Name: d.Name, Set: "eval", Description: strings.Join(d.Words, " "), Budget: budget(o),
+			}, place{label: d.Name})
 		}
 	}
 	p.test = p.publish(s, splitTest, func(r *Row) bool { return r.Trigger == nil || *r.Trigger })

@@ -154,7 +154,7 @@ func TestStratified(t *testing.T) {
 	for _, s := range got {
 		counts[s[0]]++
 	}
-	// Exact shares are 3, 1.5 and 0.5; equal remainders go by name.
+	// Exact shares are 3, 1.5 and 0.5; equal remainders go by order.
 	if diff := cmp.Diff(map[byte]int{'a': 3, 'b': 2}, counts); diff != "" {
 		t.Errorf("%v: %s", got, diff)
 	}
@@ -177,6 +177,26 @@ func TestChangedSets(t *testing.T) {
 	}
 	if p, err := eval.Plan(renamed, eval.Options{Protocol: "shots", Shots: 2}); err != nil || len(p.Gold[0]) != 1 {
 		t.Errorf("renamed labels lost their intents: %v", err)
+	}
+	// Another name changes neither what is registered nor what is published.
+	for _, o := range []eval.Options{{Protocol: "shots", Shots: 2, Seed: 7, Limit: 9}, {Protocol: "description", Limit: 11}} {
+		before, err := eval.Plan(s, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := eval.Plan(renamed, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before.Texts, after.Texts); diff != "" {
+			t.Errorf("%+v publishes other messages:\n%s", o, diff)
+		}
+		for i := range before.Intents {
+			b, a := &before.Intents[i], &after.Intents[i]
+			if b.Description != a.Description || !cmp.Equal(b.Examples, a.Examples) {
+				t.Errorf("%+v registers %+v, before %+v", o, a, b)
+			}
+		}
 	}
 	half := eval.Halved(s, 5)
 	if len(half.Intents) != 2 || len(half.Rows) >= len(s.Rows) {

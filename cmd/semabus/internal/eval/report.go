@@ -42,7 +42,7 @@ type Delivered struct {
 	Coverage     *float64  `json:"coverage"`
 	OOSAccepted  *float64  `json:"oos_accepted"`
 	MicroF1      *float64  `json:"micro_f1"`
-	RecallByCopy []float64 `json:"recall_by_copy,omitempty"`
+	RecallByCopy []float64 `json:"recall_by_copy"` // nil unless there are several
 }
 
 // shows says which fields of the ranking block a protocol reports.

@@ -47,38 +47,40 @@ func draw[T any](rng *rand.Rand, in []T, n int) []T {
 	return out[:min(n, len(out))]
 }
 
-// stratified keeps about n items so that every stratum keeps its share: strata take turns in proportion (largest
-// remainder), members are drawn by seed, and the order of items stays.
+// stratified keeps n items so that every stratum keeps its share: strata take turns in proportion (largest remainder, then
+// order of appearance), members are drawn by seed, and the order of items stays. Nothing hangs on what a stratum is called.
 func stratified[T any](items []T, n int, seed int64, stratum func(*T) string) []T {
 	if n <= 0 || n >= len(items) {
 		return items
 	}
-	byKey := map[string][]int{}
+	at := map[string]int{}
+	var strata [][]int // members, by order of appearance
 	for i := range items {
 		k := stratum(&items[i])
-		byKey[k] = append(byKey[k], i)
+		if _, known := at[k]; !known {
+			at[k] = len(strata)
+			strata = append(strata, nil)
+		}
+		strata[at[k]] = append(strata[at[k]], i)
 	}
 	type share struct {
-		key  string
-		take int
-		rest float64
+		stratum, take int
+		rest          float64
 	}
-	shares := make([]share, 0, len(byKey))
+	shares := make([]share, len(strata))
 	left := n
-	for k, members := range byKey {
+	for k, members := range strata {
 		exact := float64(n) * float64(len(members)) / float64(len(items))
-		shares = append(shares, share{k, int(exact), exact - float64(int(exact))})
+		shares[k] = share{k, int(exact), exact - float64(int(exact))}
 		left -= int(exact)
 	}
-	slices.SortFunc(shares, func(a, b share) int {
-		return cmp.Or(cmp.Compare(b.rest, a.rest), cmp.Compare(a.key, b.key))
-	})
+	slices.SortStableFunc(shares, func(a, b share) int { return cmp.Compare(b.rest, a.rest) })
 	var keep []int
 	for i, s := range shares {
 		if i < left {
 			s.take++
 		}
-		keep = append(keep, draw(newRand(seed, "limit/"+s.key), byKey[s.key], s.take)...)
+		keep = append(keep, draw(newRand(seed, "limit/"+strconv.Itoa(s.stratum)), strata[s.stratum], s.take)...)
 	}
 	slices.Sort(keep)
 	out := make([]T, len(keep))

@@ -2,14 +2,12 @@ package group
 
 import (
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/cmd/semabus/internal/document"
-	"github.com/semabus/semabus/cmd/semabus/internal/fault"
 )
 
 // spec is a group in a file.
@@ -33,29 +31,11 @@ func (s *spec) config() semabus.GroupConfig {
 		SessionOrder: s.SessionOrder, MaxDepth: s.MaxDepth, Topics: s.Topics}
 }
 
-// maxFile bounds a file of groups, bytes.
-const maxFile = 64 << 20
-
 // readFile reads groups from a file, "-" = standard input.
 func readFile(stdin io.Reader, name string) ([]semabus.GroupConfig, error) {
-	var data []byte
-	var err error
-	if name == "-" {
-		data, err = io.ReadAll(io.LimitReader(stdin, maxFile))
-	} else {
-		data, err = os.ReadFile(name)
-	}
+	specs, err := document.Load[spec](stdin, name, "group")
 	if err != nil {
-		e := fault.Usage("--file", name, "name a readable YAML or JSON file, or - for standard input")
-		e.Err = err
-		return nil, e
-	}
-	var specs []spec
-	if err := document.Decode(name, data, &specs); err != nil {
 		return nil, err
-	}
-	if len(specs) == 0 {
-		return nil, fault.Usage("--file", name, "write at least one group into it")
 	}
 	out := make([]semabus.GroupConfig, len(specs))
 	for i := range specs {

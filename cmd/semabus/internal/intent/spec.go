@@ -2,7 +2,6 @@ package intent
 
 import (
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -80,18 +79,9 @@ func choice(field, text string, names []string) (uint8, error) {
 
 // readFile reads intents from a file, "-" = standard input.
 func readFile(stdin io.Reader, name string) ([]semabus.Intent, error) {
-	data, err := read(stdin, name)
+	specs, err := document.Load[spec](stdin, name, "intent")
 	if err != nil {
-		e := fault.Usage("--file", name, "name a readable YAML or JSON file, or - for standard input")
-		e.Err = err
-		return nil, e
-	}
-	var specs []spec
-	if err := document.Decode(name, data, &specs); err != nil {
 		return nil, err
-	}
-	if len(specs) == 0 {
-		return nil, fault.Usage("--file", name, "write at least one intent into it")
 	}
 	out := make([]semabus.Intent, len(specs))
 	for i := range specs {
@@ -100,16 +90,6 @@ func readFile(stdin io.Reader, name string) ([]semabus.Intent, error) {
 		}
 	}
 	return out, nil
-}
-
-// maxFile bounds a file of intents, bytes.
-const maxFile = 256 << 20
-
-func read(stdin io.Reader, name string) ([]byte, error) {
-	if name != "-" {
-		return os.ReadFile(name)
-	}
-	return io.ReadAll(io.LimitReader(stdin, maxFile))
 }
 
 // fields are the flags that describe one intent.
