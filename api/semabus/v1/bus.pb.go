@@ -30,7 +30,7 @@ const (
 type Resolution int32
 
 const (
-	// In CheckTransactions: still running, ask again. In Resolve: refused.
+	// In CheckTransaction: still running, ask again. In Resolve: refused.
 	Resolution_RESOLUTION_UNSPECIFIED Resolution = 0
 	// Publish the message.
 	Resolution_RESOLUTION_COMMIT Resolution = 1
@@ -1113,7 +1113,7 @@ func (x *ResolveResponse) GetReceipt() *Receipt {
 }
 
 // A producer's frame: first its group, then answers.
-type CheckTransactionsRequest struct {
+type CheckTransactionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Idempotence key of the answer.
 	OpId string `protobuf:"bytes,1,opt,name=op_id,json=opId,proto3" json:"op_id,omitempty"`
@@ -1127,20 +1127,20 @@ type CheckTransactionsRequest struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *CheckTransactionsRequest) Reset() {
-	*x = CheckTransactionsRequest{}
+func (x *CheckTransactionRequest) Reset() {
+	*x = CheckTransactionRequest{}
 	mi := &file_semabus_v1_bus_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *CheckTransactionsRequest) String() string {
+func (x *CheckTransactionRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*CheckTransactionsRequest) ProtoMessage() {}
+func (*CheckTransactionRequest) ProtoMessage() {}
 
-func (x *CheckTransactionsRequest) ProtoReflect() protoreflect.Message {
+func (x *CheckTransactionRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_semabus_v1_bus_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1152,33 +1152,33 @@ func (x *CheckTransactionsRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use CheckTransactionsRequest.ProtoReflect.Descriptor instead.
-func (*CheckTransactionsRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use CheckTransactionRequest.ProtoReflect.Descriptor instead.
+func (*CheckTransactionRequest) Descriptor() ([]byte, []int) {
 	return file_semabus_v1_bus_proto_rawDescGZIP(), []int{14}
 }
 
-func (x *CheckTransactionsRequest) GetOpId() string {
+func (x *CheckTransactionRequest) GetOpId() string {
 	if x != nil {
 		return x.OpId
 	}
 	return ""
 }
 
-func (x *CheckTransactionsRequest) GetProducerGroup() string {
+func (x *CheckTransactionRequest) GetProducerGroup() string {
 	if x != nil {
 		return x.ProducerGroup
 	}
 	return ""
 }
 
-func (x *CheckTransactionsRequest) GetTransactionId() string {
+func (x *CheckTransactionRequest) GetTransactionId() string {
 	if x != nil {
 		return x.TransactionId
 	}
 	return ""
 }
 
-func (x *CheckTransactionsRequest) GetResolution() Resolution {
+func (x *CheckTransactionRequest) GetResolution() Resolution {
 	if x != nil {
 		return x.Resolution
 	}
@@ -1186,7 +1186,7 @@ func (x *CheckTransactionsRequest) GetResolution() Resolution {
 }
 
 // The bus asks what became of a transaction.
-type CheckTransactionsResponse struct {
+type CheckTransactionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which one.
 	TransactionId string `protobuf:"bytes,1,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
@@ -1198,20 +1198,20 @@ type CheckTransactionsResponse struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *CheckTransactionsResponse) Reset() {
-	*x = CheckTransactionsResponse{}
+func (x *CheckTransactionResponse) Reset() {
+	*x = CheckTransactionResponse{}
 	mi := &file_semabus_v1_bus_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *CheckTransactionsResponse) String() string {
+func (x *CheckTransactionResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*CheckTransactionsResponse) ProtoMessage() {}
+func (*CheckTransactionResponse) ProtoMessage() {}
 
-func (x *CheckTransactionsResponse) ProtoReflect() protoreflect.Message {
+func (x *CheckTransactionResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_semabus_v1_bus_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1223,26 +1223,26 @@ func (x *CheckTransactionsResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use CheckTransactionsResponse.ProtoReflect.Descriptor instead.
-func (*CheckTransactionsResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use CheckTransactionResponse.ProtoReflect.Descriptor instead.
+func (*CheckTransactionResponse) Descriptor() ([]byte, []int) {
 	return file_semabus_v1_bus_proto_rawDescGZIP(), []int{15}
 }
 
-func (x *CheckTransactionsResponse) GetTransactionId() string {
+func (x *CheckTransactionResponse) GetTransactionId() string {
 	if x != nil {
 		return x.TransactionId
 	}
 	return ""
 }
 
-func (x *CheckTransactionsResponse) GetMessage() *Message {
+func (x *CheckTransactionResponse) GetMessage() *Message {
 	if x != nil {
 		return x.Message
 	}
 	return nil
 }
 
-func (x *CheckTransactionsResponse) GetCheck() uint32 {
+func (x *CheckTransactionResponse) GetCheck() uint32 {
 	if x != nil {
 		return x.Check
 	}
@@ -3744,15 +3744,15 @@ const file_semabus_v1_bus_proto_rawDesc = "" +
 	"resolution\x18\x03 \x01(\x0e2\x16.semabus.v1.ResolutionR\n" +
 	"resolution\"@\n" +
 	"\x0fResolveResponse\x12-\n" +
-	"\areceipt\x18\x01 \x01(\v2\x13.semabus.v1.ReceiptR\areceipt\"\xb5\x01\n" +
-	"\x18CheckTransactionsRequest\x12\x13\n" +
+	"\areceipt\x18\x01 \x01(\v2\x13.semabus.v1.ReceiptR\areceipt\"\xb4\x01\n" +
+	"\x17CheckTransactionRequest\x12\x13\n" +
 	"\x05op_id\x18\x01 \x01(\tR\x04opId\x12%\n" +
 	"\x0eproducer_group\x18\x02 \x01(\tR\rproducerGroup\x12%\n" +
 	"\x0etransaction_id\x18\x03 \x01(\tR\rtransactionId\x126\n" +
 	"\n" +
 	"resolution\x18\x04 \x01(\x0e2\x16.semabus.v1.ResolutionR\n" +
-	"resolution\"\x87\x01\n" +
-	"\x19CheckTransactionsResponse\x12%\n" +
+	"resolution\"\x86\x01\n" +
+	"\x18CheckTransactionResponse\x12%\n" +
 	"\x0etransaction_id\x18\x01 \x01(\tR\rtransactionId\x12-\n" +
 	"\amessage\x18\x02 \x01(\v2\x13.semabus.v1.MessageR\amessage\x12\x14\n" +
 	"\x05check\x18\x03 \x01(\rR\x05check\"\x89\x01\n" +
@@ -3944,13 +3944,13 @@ const file_semabus_v1_bus_proto_rawDesc = "" +
 	"\x16DELIVERY_PHASE_DELAYED\x10\x02\x12\x19\n" +
 	"\x15DELIVERY_PHASE_LEASED\x10\x03\x12\x1a\n" +
 	"\x16DELIVERY_PHASE_SETTLED\x10\x04\x12\x1a\n" +
-	"\x16DELIVERY_PHASE_EXPIRED\x10\x052\x9e\x0e\n" +
+	"\x16DELIVERY_PHASE_EXPIRED\x10\x052\x9b\x0e\n" +
 	"\x03Bus\x12_\n" +
 	"\aPublish\x12\x1a.semabus.v1.PublishRequest\x1a\x1b.semabus.v1.PublishResponse\"\x1b\xd8\xe2\x18\x01\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/messages\x12|\n" +
 	"\rPublishStream\x12 .semabus.v1.PublishStreamRequest\x1a!.semabus.v1.PublishStreamResponse\"\"\xd8\xe2\x18\x01\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/messages:stream(\x010\x01\x12c\n" +
 	"\aPrepare\x12\x1a.semabus.v1.PrepareRequest\x1a\x1b.semabus.v1.PrepareResponse\"\x1f\xd8\xe2\x18\x01\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/transactions\x12|\n" +
-	"\aResolve\x12\x1a.semabus.v1.ResolveRequest\x1a\x1b.semabus.v1.ResolveResponse\"8\xd8\xe2\x18\x01\x82\xd3\xe4\x93\x02.:\x01*\")/v1/transactions/{transaction_id}:resolve\x12\x8b\x01\n" +
-	"\x11CheckTransactions\x12$.semabus.v1.CheckTransactionsRequest\x1a%.semabus.v1.CheckTransactionsResponse\"%\xd8\xe2\x18\x01\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/transactions:check(\x010\x01\x12g\n" +
+	"\aResolve\x12\x1a.semabus.v1.ResolveRequest\x1a\x1b.semabus.v1.ResolveResponse\"8\xd8\xe2\x18\x01\x82\xd3\xe4\x93\x02.:\x01*\")/v1/transactions/{transaction_id}:resolve\x12\x88\x01\n" +
+	"\x10CheckTransaction\x12#.semabus.v1.CheckTransactionRequest\x1a$.semabus.v1.CheckTransactionResponse\"%\xd8\xe2\x18\x01\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/transactions:check(\x010\x01\x12g\n" +
 	"\aRequest\x12\x1a.semabus.v1.RequestRequest\x1a\x1b.semabus.v1.RequestResponse\"#\xd8\xe2\x18\x01\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/messages:request\x12\x8b\x01\n" +
 	"\x0fCancelScheduled\x12\".semabus.v1.CancelScheduledRequest\x1a#.semabus.v1.CancelScheduledResponse\"/\xd8\xe2\x18\x01\x82\xd3\xe4\x93\x02%:\x01*\" /v1/messages/{message_id}:cancel\x12\x7f\n" +
 	"\tSubscribe\x12\x1c.semabus.v1.SubscribeRequest\x1a\x1d.semabus.v1.SubscribeResponse\"1\xd8\xe2\x18\x03\x82\xd3\xe4\x93\x02':\x01*\"\"/v1/groups/{hello.group}:subscribe(\x010\x01\x12e\n" +
@@ -3978,76 +3978,76 @@ func file_semabus_v1_bus_proto_rawDescGZIP() []byte {
 var file_semabus_v1_bus_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_semabus_v1_bus_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_semabus_v1_bus_proto_goTypes = []any{
-	(Resolution)(0),                   // 0: semabus.v1.Resolution
-	(OperationState)(0),               // 1: semabus.v1.OperationState
-	(DeliveryPhase)(0),                // 2: semabus.v1.DeliveryPhase
-	(*PublishRequest)(nil),            // 3: semabus.v1.PublishRequest
-	(*PublishResponse)(nil),           // 4: semabus.v1.PublishResponse
-	(*PublishStreamRequest)(nil),      // 5: semabus.v1.PublishStreamRequest
-	(*PublishHello)(nil),              // 6: semabus.v1.PublishHello
-	(*PublishFrame)(nil),              // 7: semabus.v1.PublishFrame
-	(*SequencedMessage)(nil),          // 8: semabus.v1.SequencedMessage
-	(*PublishStreamResponse)(nil),     // 9: semabus.v1.PublishStreamResponse
-	(*PublishWelcome)(nil),            // 10: semabus.v1.PublishWelcome
-	(*PublishAck)(nil),                // 11: semabus.v1.PublishAck
-	(*PublishResult)(nil),             // 12: semabus.v1.PublishResult
-	(*PrepareRequest)(nil),            // 13: semabus.v1.PrepareRequest
-	(*PrepareResponse)(nil),           // 14: semabus.v1.PrepareResponse
-	(*ResolveRequest)(nil),            // 15: semabus.v1.ResolveRequest
-	(*ResolveResponse)(nil),           // 16: semabus.v1.ResolveResponse
-	(*CheckTransactionsRequest)(nil),  // 17: semabus.v1.CheckTransactionsRequest
-	(*CheckTransactionsResponse)(nil), // 18: semabus.v1.CheckTransactionsResponse
-	(*RequestRequest)(nil),            // 19: semabus.v1.RequestRequest
-	(*RequestResponse)(nil),           // 20: semabus.v1.RequestResponse
-	(*CancelScheduledRequest)(nil),    // 21: semabus.v1.CancelScheduledRequest
-	(*CancelScheduledResponse)(nil),   // 22: semabus.v1.CancelScheduledResponse
-	(*SubscribeRequest)(nil),          // 23: semabus.v1.SubscribeRequest
-	(*SubscribeHello)(nil),            // 24: semabus.v1.SubscribeHello
-	(*Credit)(nil),                    // 25: semabus.v1.Credit
-	(*SettleFrame)(nil),               // 26: semabus.v1.SettleFrame
-	(*ExtendFrame)(nil),               // 27: semabus.v1.ExtendFrame
-	(*Heartbeat)(nil),                 // 28: semabus.v1.Heartbeat
-	(*Drain)(nil),                     // 29: semabus.v1.Drain
-	(*SubscribeResponse)(nil),         // 30: semabus.v1.SubscribeResponse
-	(*SubscribeWelcome)(nil),          // 31: semabus.v1.SubscribeWelcome
-	(*Deliveries)(nil),                // 32: semabus.v1.Deliveries
-	(*SettledFrame)(nil),              // 33: semabus.v1.SettledFrame
-	(*ExtendedFrame)(nil),             // 34: semabus.v1.ExtendedFrame
-	(*GoAway)(nil),                    // 35: semabus.v1.GoAway
-	(*FetchRequest)(nil),              // 36: semabus.v1.FetchRequest
-	(*FetchResponse)(nil),             // 37: semabus.v1.FetchResponse
-	(*SettleRequest)(nil),             // 38: semabus.v1.SettleRequest
-	(*SettleResponse)(nil),            // 39: semabus.v1.SettleResponse
-	(*ExtendRequest)(nil),             // 40: semabus.v1.ExtendRequest
-	(*ExtendResponse)(nil),            // 41: semabus.v1.ExtendResponse
-	(*ReserveRequest)(nil),            // 42: semabus.v1.ReserveRequest
-	(*Operation)(nil),                 // 43: semabus.v1.Operation
-	(*ReserveResponse)(nil),           // 44: semabus.v1.ReserveResponse
-	(*ResolveOpRequest)(nil),          // 45: semabus.v1.ResolveOpRequest
-	(*ResolveOpResponse)(nil),         // 46: semabus.v1.ResolveOpResponse
-	(*ListInDoubtRequest)(nil),        // 47: semabus.v1.ListInDoubtRequest
-	(*ListInDoubtResponse)(nil),       // 48: semabus.v1.ListInDoubtResponse
-	(*FeedbackRequest)(nil),           // 49: semabus.v1.FeedbackRequest
-	(*Label)(nil),                     // 50: semabus.v1.Label
-	(*FeedbackResponse)(nil),          // 51: semabus.v1.FeedbackResponse
-	(*WhyRequest)(nil),                // 52: semabus.v1.WhyRequest
-	(*WhyResponse)(nil),               // 53: semabus.v1.WhyResponse
-	(*DeliveryState)(nil),             // 54: semabus.v1.DeliveryState
-	(*Message)(nil),                   // 55: semabus.v1.Message
-	(Expect)(0),                       // 56: semabus.v1.Expect
-	(PublishMode)(0),                  // 57: semabus.v1.PublishMode
-	(*Receipt)(nil),                   // 58: semabus.v1.Receipt
-	(*Error)(nil),                     // 59: semabus.v1.Error
-	(*durationpb.Duration)(nil),       // 60: google.protobuf.Duration
-	(*Settlement)(nil),                // 61: semabus.v1.Settlement
-	(*Extension)(nil),                 // 62: semabus.v1.Extension
-	(*Delivery)(nil),                  // 63: semabus.v1.Delivery
-	(*SettleResult)(nil),              // 64: semabus.v1.SettleResult
-	(*ExtendResult)(nil),              // 65: semabus.v1.ExtendResult
-	(*timestamppb.Timestamp)(nil),     // 66: google.protobuf.Timestamp
-	(*Decision)(nil),                  // 67: semabus.v1.Decision
-	(MatchReason)(0),                  // 68: semabus.v1.MatchReason
-	(*Match)(nil),                     // 69: semabus.v1.Match
+	(Resolution)(0),                  // 0: semabus.v1.Resolution
+	(OperationState)(0),              // 1: semabus.v1.OperationState
+	(DeliveryPhase)(0),               // 2: semabus.v1.DeliveryPhase
+	(*PublishRequest)(nil),           // 3: semabus.v1.PublishRequest
+	(*PublishResponse)(nil),          // 4: semabus.v1.PublishResponse
+	(*PublishStreamRequest)(nil),     // 5: semabus.v1.PublishStreamRequest
+	(*PublishHello)(nil),             // 6: semabus.v1.PublishHello
+	(*PublishFrame)(nil),             // 7: semabus.v1.PublishFrame
+	(*SequencedMessage)(nil),         // 8: semabus.v1.SequencedMessage
+	(*PublishStreamResponse)(nil),    // 9: semabus.v1.PublishStreamResponse
+	(*PublishWelcome)(nil),           // 10: semabus.v1.PublishWelcome
+	(*PublishAck)(nil),               // 11: semabus.v1.PublishAck
+	(*PublishResult)(nil),            // 12: semabus.v1.PublishResult
+	(*PrepareRequest)(nil),           // 13: semabus.v1.PrepareRequest
+	(*PrepareResponse)(nil),          // 14: semabus.v1.PrepareResponse
+	(*ResolveRequest)(nil),           // 15: semabus.v1.ResolveRequest
+	(*ResolveResponse)(nil),          // 16: semabus.v1.ResolveResponse
+	(*CheckTransactionRequest)(nil),  // 17: semabus.v1.CheckTransactionRequest
+	(*CheckTransactionResponse)(nil), // 18: semabus.v1.CheckTransactionResponse
+	(*RequestRequest)(nil),           // 19: semabus.v1.RequestRequest
+	(*RequestResponse)(nil),          // 20: semabus.v1.RequestResponse
+	(*CancelScheduledRequest)(nil),   // 21: semabus.v1.CancelScheduledRequest
+	(*CancelScheduledResponse)(nil),  // 22: semabus.v1.CancelScheduledResponse
+	(*SubscribeRequest)(nil),         // 23: semabus.v1.SubscribeRequest
+	(*SubscribeHello)(nil),           // 24: semabus.v1.SubscribeHello
+	(*Credit)(nil),                   // 25: semabus.v1.Credit
+	(*SettleFrame)(nil),              // 26: semabus.v1.SettleFrame
+	(*ExtendFrame)(nil),              // 27: semabus.v1.ExtendFrame
+	(*Heartbeat)(nil),                // 28: semabus.v1.Heartbeat
+	(*Drain)(nil),                    // 29: semabus.v1.Drain
+	(*SubscribeResponse)(nil),        // 30: semabus.v1.SubscribeResponse
+	(*SubscribeWelcome)(nil),         // 31: semabus.v1.SubscribeWelcome
+	(*Deliveries)(nil),               // 32: semabus.v1.Deliveries
+	(*SettledFrame)(nil),             // 33: semabus.v1.SettledFrame
+	(*ExtendedFrame)(nil),            // 34: semabus.v1.ExtendedFrame
+	(*GoAway)(nil),                   // 35: semabus.v1.GoAway
+	(*FetchRequest)(nil),             // 36: semabus.v1.FetchRequest
+	(*FetchResponse)(nil),            // 37: semabus.v1.FetchResponse
+	(*SettleRequest)(nil),            // 38: semabus.v1.SettleRequest
+	(*SettleResponse)(nil),           // 39: semabus.v1.SettleResponse
+	(*ExtendRequest)(nil),            // 40: semabus.v1.ExtendRequest
+	(*ExtendResponse)(nil),           // 41: semabus.v1.ExtendResponse
+	(*ReserveRequest)(nil),           // 42: semabus.v1.ReserveRequest
+	(*Operation)(nil),                // 43: semabus.v1.Operation
+	(*ReserveResponse)(nil),          // 44: semabus.v1.ReserveResponse
+	(*ResolveOpRequest)(nil),         // 45: semabus.v1.ResolveOpRequest
+	(*ResolveOpResponse)(nil),        // 46: semabus.v1.ResolveOpResponse
+	(*ListInDoubtRequest)(nil),       // 47: semabus.v1.ListInDoubtRequest
+	(*ListInDoubtResponse)(nil),      // 48: semabus.v1.ListInDoubtResponse
+	(*FeedbackRequest)(nil),          // 49: semabus.v1.FeedbackRequest
+	(*Label)(nil),                    // 50: semabus.v1.Label
+	(*FeedbackResponse)(nil),         // 51: semabus.v1.FeedbackResponse
+	(*WhyRequest)(nil),               // 52: semabus.v1.WhyRequest
+	(*WhyResponse)(nil),              // 53: semabus.v1.WhyResponse
+	(*DeliveryState)(nil),            // 54: semabus.v1.DeliveryState
+	(*Message)(nil),                  // 55: semabus.v1.Message
+	(Expect)(0),                      // 56: semabus.v1.Expect
+	(PublishMode)(0),                 // 57: semabus.v1.PublishMode
+	(*Receipt)(nil),                  // 58: semabus.v1.Receipt
+	(*Error)(nil),                    // 59: semabus.v1.Error
+	(*durationpb.Duration)(nil),      // 60: google.protobuf.Duration
+	(*Settlement)(nil),               // 61: semabus.v1.Settlement
+	(*Extension)(nil),                // 62: semabus.v1.Extension
+	(*Delivery)(nil),                 // 63: semabus.v1.Delivery
+	(*SettleResult)(nil),             // 64: semabus.v1.SettleResult
+	(*ExtendResult)(nil),             // 65: semabus.v1.ExtendResult
+	(*timestamppb.Timestamp)(nil),    // 66: google.protobuf.Timestamp
+	(*Decision)(nil),                 // 67: semabus.v1.Decision
+	(MatchReason)(0),                 // 68: semabus.v1.MatchReason
+	(*Match)(nil),                    // 69: semabus.v1.Match
 }
 var file_semabus_v1_bus_proto_depIdxs = []int32{
 	55, // 0: semabus.v1.PublishRequest.message:type_name -> semabus.v1.Message
@@ -4070,8 +4070,8 @@ var file_semabus_v1_bus_proto_depIdxs = []int32{
 	60, // 17: semabus.v1.PrepareRequest.check_after:type_name -> google.protobuf.Duration
 	0,  // 18: semabus.v1.ResolveRequest.resolution:type_name -> semabus.v1.Resolution
 	58, // 19: semabus.v1.ResolveResponse.receipt:type_name -> semabus.v1.Receipt
-	0,  // 20: semabus.v1.CheckTransactionsRequest.resolution:type_name -> semabus.v1.Resolution
-	55, // 21: semabus.v1.CheckTransactionsResponse.message:type_name -> semabus.v1.Message
+	0,  // 20: semabus.v1.CheckTransactionRequest.resolution:type_name -> semabus.v1.Resolution
+	55, // 21: semabus.v1.CheckTransactionResponse.message:type_name -> semabus.v1.Message
 	55, // 22: semabus.v1.RequestRequest.message:type_name -> semabus.v1.Message
 	60, // 23: semabus.v1.RequestRequest.timeout:type_name -> google.protobuf.Duration
 	58, // 24: semabus.v1.RequestResponse.receipt:type_name -> semabus.v1.Receipt
@@ -4126,7 +4126,7 @@ var file_semabus_v1_bus_proto_depIdxs = []int32{
 	5,  // 73: semabus.v1.Bus.PublishStream:input_type -> semabus.v1.PublishStreamRequest
 	13, // 74: semabus.v1.Bus.Prepare:input_type -> semabus.v1.PrepareRequest
 	15, // 75: semabus.v1.Bus.Resolve:input_type -> semabus.v1.ResolveRequest
-	17, // 76: semabus.v1.Bus.CheckTransactions:input_type -> semabus.v1.CheckTransactionsRequest
+	17, // 76: semabus.v1.Bus.CheckTransaction:input_type -> semabus.v1.CheckTransactionRequest
 	19, // 77: semabus.v1.Bus.Request:input_type -> semabus.v1.RequestRequest
 	21, // 78: semabus.v1.Bus.CancelScheduled:input_type -> semabus.v1.CancelScheduledRequest
 	23, // 79: semabus.v1.Bus.Subscribe:input_type -> semabus.v1.SubscribeRequest
@@ -4142,7 +4142,7 @@ var file_semabus_v1_bus_proto_depIdxs = []int32{
 	9,  // 89: semabus.v1.Bus.PublishStream:output_type -> semabus.v1.PublishStreamResponse
 	14, // 90: semabus.v1.Bus.Prepare:output_type -> semabus.v1.PrepareResponse
 	16, // 91: semabus.v1.Bus.Resolve:output_type -> semabus.v1.ResolveResponse
-	18, // 92: semabus.v1.Bus.CheckTransactions:output_type -> semabus.v1.CheckTransactionsResponse
+	18, // 92: semabus.v1.Bus.CheckTransaction:output_type -> semabus.v1.CheckTransactionResponse
 	20, // 93: semabus.v1.Bus.Request:output_type -> semabus.v1.RequestResponse
 	22, // 94: semabus.v1.Bus.CancelScheduled:output_type -> semabus.v1.CancelScheduledResponse
 	30, // 95: semabus.v1.Bus.Subscribe:output_type -> semabus.v1.SubscribeResponse

@@ -21,22 +21,22 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Bus_Publish_FullMethodName           = "/semabus.v1.Bus/Publish"
-	Bus_PublishStream_FullMethodName     = "/semabus.v1.Bus/PublishStream"
-	Bus_Prepare_FullMethodName           = "/semabus.v1.Bus/Prepare"
-	Bus_Resolve_FullMethodName           = "/semabus.v1.Bus/Resolve"
-	Bus_CheckTransactions_FullMethodName = "/semabus.v1.Bus/CheckTransactions"
-	Bus_Request_FullMethodName           = "/semabus.v1.Bus/Request"
-	Bus_CancelScheduled_FullMethodName   = "/semabus.v1.Bus/CancelScheduled"
-	Bus_Subscribe_FullMethodName         = "/semabus.v1.Bus/Subscribe"
-	Bus_Fetch_FullMethodName             = "/semabus.v1.Bus/Fetch"
-	Bus_Settle_FullMethodName            = "/semabus.v1.Bus/Settle"
-	Bus_Extend_FullMethodName            = "/semabus.v1.Bus/Extend"
-	Bus_Reserve_FullMethodName           = "/semabus.v1.Bus/Reserve"
-	Bus_ResolveOp_FullMethodName         = "/semabus.v1.Bus/ResolveOp"
-	Bus_ListInDoubt_FullMethodName       = "/semabus.v1.Bus/ListInDoubt"
-	Bus_Feedback_FullMethodName          = "/semabus.v1.Bus/Feedback"
-	Bus_Why_FullMethodName               = "/semabus.v1.Bus/Why"
+	Bus_Publish_FullMethodName          = "/semabus.v1.Bus/Publish"
+	Bus_PublishStream_FullMethodName    = "/semabus.v1.Bus/PublishStream"
+	Bus_Prepare_FullMethodName          = "/semabus.v1.Bus/Prepare"
+	Bus_Resolve_FullMethodName          = "/semabus.v1.Bus/Resolve"
+	Bus_CheckTransaction_FullMethodName = "/semabus.v1.Bus/CheckTransaction"
+	Bus_Request_FullMethodName          = "/semabus.v1.Bus/Request"
+	Bus_CancelScheduled_FullMethodName  = "/semabus.v1.Bus/CancelScheduled"
+	Bus_Subscribe_FullMethodName        = "/semabus.v1.Bus/Subscribe"
+	Bus_Fetch_FullMethodName            = "/semabus.v1.Bus/Fetch"
+	Bus_Settle_FullMethodName           = "/semabus.v1.Bus/Settle"
+	Bus_Extend_FullMethodName           = "/semabus.v1.Bus/Extend"
+	Bus_Reserve_FullMethodName          = "/semabus.v1.Bus/Reserve"
+	Bus_ResolveOp_FullMethodName        = "/semabus.v1.Bus/ResolveOp"
+	Bus_ListInDoubt_FullMethodName      = "/semabus.v1.Bus/ListInDoubt"
+	Bus_Feedback_FullMethodName         = "/semabus.v1.Bus/Feedback"
+	Bus_Why_FullMethodName              = "/semabus.v1.Bus/Why"
 )
 
 // BusClient is the client API for Bus service.
@@ -65,12 +65,12 @@ type BusClient interface {
 	// RESOURCE_EXHAUSTED).
 	PublishStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PublishStreamRequest, PublishStreamResponse], error)
 	// Stores a message that nobody sees until Resolve. Unresolved, the bus asks any live producer of the producer group
-	// (CheckTransactions); after the last check it is rolled back and listed.
+	// (CheckTransaction); after the last check it is rolled back and listed.
 	Prepare(ctx context.Context, in *PrepareRequest, opts ...grpc.CallOption) (*PrepareResponse, error)
 	// Ends a prepared transaction: commit publishes the message, rollback forgets it.
 	Resolve(ctx context.Context, in *ResolveRequest, opts ...grpc.CallOption) (*ResolveResponse, error)
 	// The check-back: the bus sends open transactions of the producer group, the producer answers what its own store says.
-	CheckTransactions(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CheckTransactionsRequest, CheckTransactionsResponse], error)
+	CheckTransaction(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CheckTransactionRequest, CheckTransactionResponse], error)
 	// Publishes a message and waits for the first message sent to its reply address.
 	Request(ctx context.Context, in *RequestRequest, opts ...grpc.CallOption) (*RequestResponse, error)
 	// Takes back a message whose deliver_at has not come.
@@ -164,18 +164,18 @@ func (c *busClient) Resolve(ctx context.Context, in *ResolveRequest, opts ...grp
 	return out, nil
 }
 
-func (c *busClient) CheckTransactions(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CheckTransactionsRequest, CheckTransactionsResponse], error) {
+func (c *busClient) CheckTransaction(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CheckTransactionRequest, CheckTransactionResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Bus_ServiceDesc.Streams[1], Bus_CheckTransactions_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Bus_ServiceDesc.Streams[1], Bus_CheckTransaction_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	x := &grpc.GenericClientStream[CheckTransactionsRequest, CheckTransactionsResponse]{ClientStream: stream}
+	x := &grpc.GenericClientStream[CheckTransactionRequest, CheckTransactionResponse]{ClientStream: stream}
 	return x, nil
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type Bus_CheckTransactionsClient = grpc.BidiStreamingClient[CheckTransactionsRequest, CheckTransactionsResponse]
+type Bus_CheckTransactionClient = grpc.BidiStreamingClient[CheckTransactionRequest, CheckTransactionResponse]
 
 func (c *busClient) Request(ctx context.Context, in *RequestRequest, opts ...grpc.CallOption) (*RequestResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -316,12 +316,12 @@ type BusServer interface {
 	// RESOURCE_EXHAUSTED).
 	PublishStream(grpc.BidiStreamingServer[PublishStreamRequest, PublishStreamResponse]) error
 	// Stores a message that nobody sees until Resolve. Unresolved, the bus asks any live producer of the producer group
-	// (CheckTransactions); after the last check it is rolled back and listed.
+	// (CheckTransaction); after the last check it is rolled back and listed.
 	Prepare(context.Context, *PrepareRequest) (*PrepareResponse, error)
 	// Ends a prepared transaction: commit publishes the message, rollback forgets it.
 	Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error)
 	// The check-back: the bus sends open transactions of the producer group, the producer answers what its own store says.
-	CheckTransactions(grpc.BidiStreamingServer[CheckTransactionsRequest, CheckTransactionsResponse]) error
+	CheckTransaction(grpc.BidiStreamingServer[CheckTransactionRequest, CheckTransactionResponse]) error
 	// Publishes a message and waits for the first message sent to its reply address.
 	Request(context.Context, *RequestRequest) (*RequestResponse, error)
 	// Takes back a message whose deliver_at has not come.
@@ -384,8 +384,8 @@ func (UnimplementedBusServer) Prepare(context.Context, *PrepareRequest) (*Prepar
 func (UnimplementedBusServer) Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Resolve not implemented")
 }
-func (UnimplementedBusServer) CheckTransactions(grpc.BidiStreamingServer[CheckTransactionsRequest, CheckTransactionsResponse]) error {
-	return status.Error(codes.Unimplemented, "method CheckTransactions not implemented")
+func (UnimplementedBusServer) CheckTransaction(grpc.BidiStreamingServer[CheckTransactionRequest, CheckTransactionResponse]) error {
+	return status.Error(codes.Unimplemented, "method CheckTransaction not implemented")
 }
 func (UnimplementedBusServer) Request(context.Context, *RequestRequest) (*RequestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Request not implemented")
@@ -502,12 +502,12 @@ func _Bus_Resolve_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	return interceptor(ctx, in, info, handler)
 }
 
-func _Bus_CheckTransactions_Handler(srv interface{}, stream grpc.ServerStream) error {
-	return srv.(BusServer).CheckTransactions(&grpc.GenericServerStream[CheckTransactionsRequest, CheckTransactionsResponse]{ServerStream: stream})
+func _Bus_CheckTransaction_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(BusServer).CheckTransaction(&grpc.GenericServerStream[CheckTransactionRequest, CheckTransactionResponse]{ServerStream: stream})
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type Bus_CheckTransactionsServer = grpc.BidiStreamingServer[CheckTransactionsRequest, CheckTransactionsResponse]
+type Bus_CheckTransactionServer = grpc.BidiStreamingServer[CheckTransactionRequest, CheckTransactionResponse]
 
 func _Bus_Request_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RequestRequest)
@@ -764,8 +764,8 @@ var Bus_ServiceDesc = grpc.ServiceDesc{
 			ClientStreams: true,
 		},
 		{
-			StreamName:    "CheckTransactions",
-			Handler:       _Bus_CheckTransactions_Handler,
+			StreamName:    "CheckTransaction",
+			Handler:       _Bus_CheckTransaction_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},
