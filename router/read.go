@@ -1,6 +1,7 @@
 package router
 
 import (
+	"maps"
 	"slices"
 
 	semabus "github.com/semabus/semabus"
@@ -125,4 +126,19 @@ func (r *Router) GroupIntents(tenantName, group string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Groups lists the groups that intents of the tenant are for, in no order, each once.
+func (r *Router) Groups(tenantName string) []string {
+	s := r.snapshot(tenantName)
+	if s == nil {
+		return nil
+	}
+	seen := map[string]struct{}{}
+	for _, p := range s.intents.parts {
+		for _, in := range p {
+			seen[in.def.intent.Group] = struct{}{}
+		}
+	}
+	return slices.Collect(maps.Keys(seen))
 }

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -41,18 +42,46 @@ func (b *Bus) GetGroup(_ context.Context, p semabus.Principal, name string) (sem
 	return g, nil
 }
 
-// ListGroups lists configured groups in name order after a name; limit 0 = 100. next is "" on the last page.
-func (b *Bus) ListGroups(_ context.Context, p semabus.Principal, after string, limit int) (items []semabus.GroupConfig, next string, err error) {
+// ListGroups lists groups in name order after a name; limit 0 = 100. A group exists as soon as somebody names it: in its
+// configuration, in an intent, by joining it or by a delivery. next is "" on the last page.
+func (b *Bus) ListGroups(ctx context.Context, p semabus.Principal, after string, limit int) (items []semabus.GroupConfig, next string, err error) {
 	limit, err = pageSize("bus.ListGroups", limit)
 	if err != nil {
 		return nil, "", err
 	}
-	items = b.flow.Groups(p.Tenant, after, limit+1)
-	if len(items) > limit {
-		items = items[:limit]
-		next = items[limit-1].Name
+	names, err := b.groupNames(ctx, p.Tenant)
+	if err != nil {
+		return nil, "", err
 	}
-	return items, next, nil
+	for _, name := range names {
+		if name <= after {
+			continue
+		}
+		if len(items) == limit {
+			return items, items[limit-1].Name, nil
+		}
+		g, _ := b.flow.Group(p.Tenant, name)
+		items = append(items, g)
+	}
+	return items, "", nil
+}
+
+// groupNames are the names of all groups of a tenant but the reserved ones, sorted.
+func (b *Bus) groupNames(ctx context.Context, tenant string) ([]string, error) {
+	st, err := b.broker.Stats(ctx, tenant, nil)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Concat(b.flow.Joined(tenant), b.router.Groups(tenant))
+	for i := range st.Groups {
+		names = append(names, st.Groups[i].Group)
+	}
+	for _, g := range b.flow.Groups(tenant, "", math.MaxInt) {
+		names = append(names, g.Name)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "$") }), nil
 }
 
 // GroupStats returns the depth of the named groups, or of all groups of the tenant that have deliveries or members when none

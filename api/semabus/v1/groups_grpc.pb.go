@@ -44,8 +44,9 @@ type GroupsClient interface {
 	// Returns a group's configuration, defaults filled in. A group exists as soon as somebody names it: one that was never
 	// configured has the defaults and version 0.
 	Get(ctx context.Context, in *GroupsGetRequest, opts ...grpc.CallOption) (*GroupsGetResponse, error)
-	// Lists the configured groups by name; Stats also tells of those that never were. Errors: INVALID_ARGUMENT / INVALID_VALUE
-	// (page_size).
+	// Lists the groups by name, those that were never configured with the defaults and version 0. A group exists as soon as
+	// somebody names it: in its configuration, in an intent, by joining it or by a delivery. Errors: INVALID_ARGUMENT /
+	// INVALID_VALUE (page_size).
 	List(ctx context.Context, in *GroupsListRequest, opts ...grpc.CallOption) (*GroupsListResponse, error)
 	// Returns a moment's view of groups: those named, or all that have deliveries or members. Errors: INVALID_ARGUMENT / TOO_MANY.
 	Stats(ctx context.Context, in *GroupsStatsRequest, opts ...grpc.CallOption) (*GroupsStatsResponse, error)
@@ -180,8 +181,9 @@ type GroupsServer interface {
 	// Returns a group's configuration, defaults filled in. A group exists as soon as somebody names it: one that was never
 	// configured has the defaults and version 0.
 	Get(context.Context, *GroupsGetRequest) (*GroupsGetResponse, error)
-	// Lists the configured groups by name; Stats also tells of those that never were. Errors: INVALID_ARGUMENT / INVALID_VALUE
-	// (page_size).
+	// Lists the groups by name, those that were never configured with the defaults and version 0. A group exists as soon as
+	// somebody names it: in its configuration, in an intent, by joining it or by a delivery. Errors: INVALID_ARGUMENT /
+	// INVALID_VALUE (page_size).
 	List(context.Context, *GroupsListRequest) (*GroupsListResponse, error)
 	// Returns a moment's view of groups: those named, or all that have deliveries or members. Errors: INVALID_ARGUMENT / TOO_MANY.
 	Stats(context.Context, *GroupsStatsRequest) (*GroupsStatsResponse, error)
