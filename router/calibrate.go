@@ -2,6 +2,7 @@ package router
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	semabus "github.com/semabus/semabus"
@@ -34,7 +35,8 @@ const (
 const (
 	mostFolds       = 10 // the more folds, the nearer a fold's fit is to the one that serves
 	leastFolds      = 3
-	foldedSamples   = 15000   // samples times folds: what calibration may cost
+	foldedSamples   = 15000   // samples times folds, and times draws: what calibration may cost
+	mostDraws       = 5       // the more draws of the folds, the less a small set's thresholds hang on one of them
 	heldOutLarge    = 6000    // held-out texts looked at in a large set
 	fusedSums       = 4 << 20 // dot products that may be spent on them where vectors weigh
 	pairsEach       = 6       // best intents of a held-out text that make pairs
@@ -48,20 +50,36 @@ func (f *setFit) calibrate(l *linear) (pairs []pair, weight float32) {
 	if weight = bestWeight(list); weight > 0 {
 		pairs, _ = f.heldOut(l, weight)
 	}
-	balance(pairs)
+	balance(pairs, f.draws(l.nl))
 	return pairs, weight
 }
 
-// heldOut scores every sample by a fit that did not see it, and some of them as trials without the vectors' share. Label y is
-// held out in fold y mod k, with all its samples; the samples of a label are never in the fold that holds the label out.
+// folds is in how many parts the samples of nl labels are held out.
+func (f *setFit) folds(nl int) int {
+	return max(leastFolds, min(mostFolds, nl, foldedSamples/max(1, len(f.samples))))
+}
+
+// draws is how often they are parted anew.
+func (f *setFit) draws(nl int) int {
+	return max(1, min(mostDraws, foldedSamples/max(1, f.folds(nl)*len(f.samples))))
+}
+
+// heldOut scores every sample by a fit that did not see it, once in each draw of the folds, and some of them as trials without
+// the vectors' share.
 func (f *setFit) heldOut(l *linear, weight float32) (pairs []pair, list []trial) {
-	folds := max(leastFolds, min(mostFolds, l.nl, foldedSamples/max(1, len(f.samples))))
-	background := l.nl >= folds
-	fold := assignFolds(f.samples, l.nl, folds, background)
-	for k := range folds {
+	for n := range f.draws(l.nl) {
+		d := drawFolds(f.samples, l.nl, f.folds(l.nl), n)
+		pairs, list = f.heldOutIn(d, l, weight, pairs, list)
+	}
+	return pairs, list
+}
+
+// heldOutIn is heldOut for one draw.
+func (f *setFit) heldOutIn(d *draw, l *linear, weight float32, pairs []pair, list []trial) ([]pair, []trial) {
+	for k := range d.folds {
 		var use []int32
 		for i := range f.samples {
-			if fold[i] == k || background && heldOutLabel(&f.samples[i], folds, k) {
+			if d.fold[i] == k || d.without(&f.samples[i], k) {
 				continue
 			}
 			use = append(use, int32(i))
@@ -73,13 +91,13 @@ func (f *setFit) heldOut(l *linear, weight float32) (pairs []pair, list []trial)
 		h := holdout{setFit: f, l: l, weight: weight, centroids: f.centroids(use), pairs: pairs, trials: list}
 		for i := range f.samples {
 			switch {
-			case background && heldOutLabel(&f.samples[i], folds, k):
+			case d.without(&f.samples[i], k):
 				h.score(i, outside)
-			case fold[i] == k:
+			case d.fold[i] == k:
 				h.score(i, inside)
 			}
 		}
-		for i := k; i < len(f.others); i += folds {
+		for i := k; i < len(f.others); i += d.folds {
 			h.scoreOther(i)
 		}
 		pairs, list = h.pairs, h.trials
@@ -128,31 +146,63 @@ func (h *holdout) scoreOther(i int) {
 	h.pairs = appendPairs(h.pairs, &h.others[i], scores, anywhere)
 }
 
-func heldOutLabel(s *sample, folds, k int) bool {
+// draw is one way to part samples into folds. Where there are enough labels each is also held out as a whole, in a fold that
+// has none of its samples.
+type draw struct {
+	folds int
+	fold  []int // of each sample
+	label []int // fold that holds a label out; nil = labels are not held out
+}
+
+// without reports whether fold k holds out a label of the sample.
+func (d *draw) without(s *sample, k int) bool {
+	if d.label == nil {
+		return false
+	}
 	for _, y := range s.labels {
-		if int(y)%folds == k {
+		if d.label[y] == k {
 			return true
 		}
 	}
-	return s.not >= 0 && int(s.not)%folds == k
+	return s.not >= 0 && d.label[s.not] == k
 }
 
-func assignFolds(samples []sample, nl, folds int, background bool) []int {
+// drawFolds spreads labels, and the samples of each label, evenly over the folds: in their order the first time, shuffled by n
+// after that.
+func drawFolds(samples []sample, nl, folds, n int) *draw {
+	order, labels := make([]int, len(samples)), make([]int, nl)
+	for i := range order {
+		order[i] = i
+	}
+	for y := range labels {
+		labels[y] = y
+	}
+	if n > 0 {
+		rnd := rand.New(rand.NewPCG(uint64(n), 0)) //nolint:gosec // chance, not secrets
+		rnd.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		rnd.Shuffle(nl, func(i, j int) { labels[i], labels[j] = labels[j], labels[i] })
+	}
+	d := &draw{folds: folds, fold: make([]int, len(samples))}
+	if nl >= folds {
+		d.label = make([]int, nl)
+		for y := range d.label {
+			d.label[y] = labels[y] % folds
+		}
+	}
 	seen := make([]int, nl)
-	fold := make([]int, len(samples))
-	for i := range samples {
+	for _, i := range order {
 		y := samples[i].not
 		if y < 0 {
 			y = samples[i].labels[0]
 		}
-		if background {
-			fold[i] = (int(y) + 1 + seen[y]%(folds-1)) % folds
+		if d.label != nil {
+			d.fold[i] = (d.label[y] + 1 + seen[y]%(folds-1)) % folds
 		} else {
-			fold[i] = seen[y] % folds
+			d.fold[i] = seen[y] % folds
 		}
 		seen[y]++
 	}
-	return fold
+	return d
 }
 
 // appendPairs adds the pairs of one held-out text. A text whose intent had nothing else to learn from says nothing.
@@ -213,16 +263,19 @@ func marginIn(sum float64, over float32, counts bool) float32 {
 	return float32(min(marginLimit, max(-marginLimit, float64(over)-math.Log(rest))))
 }
 
-// balance weighs the texts of each source of messages for nobody to the share that probabilities assume of it.
-func balance(pairs []pair) {
+// balance weighs the texts of each source of messages for nobody to the share that probabilities assume of it; a text that
+// was held out in several draws counts once.
+func balance(pairs []pair, draws int) {
 	var count [sources]float64
 	for i := range pairs {
 		count[pairs[i].source]++
 	}
 	for i := range pairs {
+		weight := 1 / float64(draws)
 		if from := pairs[i].source; from != inside && count[inside] > 0 {
-			pairs[i].weight = float32(backgroundShare / (1 - backgroundShare) * count[inside] / count[from])
+			weight *= backgroundShare / (1 - backgroundShare) * count[inside] / count[from]
 		}
+		pairs[i].weight = float32(weight)
 	}
 }
 
