@@ -21,8 +21,8 @@ const (
 	pivotSlope = 0.8 // exponent by which a longer text's norm is taken for less; 0 = not at all
 
 	weightWord = 1.5
-	weightPair = 0.7
-	weightGram = 0.8
+	weightPair = 1.0
+	weightGram = 0.6
 	weightHan  = 0.7 // one Han character says less than a word
 	weightStop = 0.4
 )
