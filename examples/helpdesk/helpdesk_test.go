@@ -14,7 +14,7 @@ func TestIntents(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, in := range intents {
-		if in.Description == "" || len(in.Examples) < 15 || len(in.Examples) > 40 {
+		if in.Description == "" || len(in.Examples) < 15 || len(in.Examples) > 60 {
 			t.Errorf("%s: description %q, %d examples", in.Name, in.Description, len(in.Examples))
 		}
 	}
