@@ -61,6 +61,7 @@ const (
 	ReasonNotFound          = "NOT_FOUND"
 	ReasonExists            = "EXISTS"
 	ReasonStaleLease        = "STALE_LEASE"
+	ReasonAlreadySettled    = "ALREADY_SETTLED"
 	ReasonStaleEpoch        = "STALE_EPOCH"
 	ReasonPositionMismatch  = "POSITION_MISMATCH"
 	ReasonDuplicateMismatch = "DUPLICATE_MISMATCH"

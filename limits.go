@@ -32,4 +32,6 @@ const (
 	GroupUnmatched  = "$unmatched" // decision none
 	GroupHeld       = "$held"      // ambiguous, policy hold
 	GroupDeadLetter = "$dlq"       // dead letters of all groups of the tenant; attribute group says whose
+	GroupPrepared   = "$prepared"  // messages of transactions that are not resolved yet; key: the producer group
+	GroupOperations = "$ops"       // reserved operations that are not resolved yet; key: the group they work for
 )

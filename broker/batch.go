@@ -24,8 +24,8 @@ func (b *Broker) prepare(ctx context.Context, c *Commit) (prepared, error) {
 		return prepared{}, err
 	}
 	d := &driver.Batch{
-		Tenant: c.Tenant, Producer: c.Producer, Conditions: c.Conditions, Appends: c.Appends, Counters: c.Counters,
-		Value: c.Value,
+		Tenant: c.Tenant, Producer: c.Producer, Conditions: c.Conditions, Drops: c.Drops, Appends: c.Appends,
+		Trims: c.Trims, Counters: c.Counters, Value: c.Value,
 	}
 	b.mark(d, opMark, c.OpID, c.OpHash, c.OpWindow)
 	b.mark(d, dedupMark, c.DedupKey, c.DedupHash, 0)
@@ -110,6 +110,8 @@ func enqueue(e *Entry, t *Target) driver.Enqueue {
 		q.DeliverAt, q.TTL = zeroTime, 0
 	case semabus.GroupUnmatched, semabus.GroupHeld:
 		q.DeliverAt = zeroTime
+	case semabus.GroupPrepared, semabus.GroupOperations:
+		q.Key, q.DeliverAt, q.TTL, q.Session = t.Key, t.Due, 0, ""
 	}
 	if t.Group != semabus.GroupDeadLetter {
 		q.Info = EncodeMatch(&t.Match)
@@ -146,6 +148,12 @@ func batchBytes(d *driver.Batch) int {
 	}
 	for i := range d.Decisions {
 		n += part + len(d.Decisions[i].MessageID) + len(d.Decisions[i].Decision)
+	}
+	for i := range d.Drops {
+		n += part + len(d.Drops[i].MessageID) + len(d.Drops[i].Group) + len(d.Drops[i].Key)
+	}
+	for i := range d.Trims {
+		n += part + len(d.Trims[i].Log)
 	}
 	n += enqueueBytes(d.Deliveries)
 	for i := range d.Appends {

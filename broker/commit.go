@@ -25,7 +25,9 @@ type Commit struct {
 
 	Entries    []Entry
 	Settles    []Settle
+	Drops      []driver.Drop
 	Appends    []driver.Append
+	Trims      []driver.Trim
 	Conditions []driver.Condition
 	Counters   []driver.Counter
 
@@ -59,6 +61,11 @@ type Target struct {
 	Group string // a group or one of the semabus.Group* constants
 	Match semabus.Match
 	Dead  string // of [semabus.GroupDeadLetter]: why, one of the Dead* constants; "" = the match's reason
+	// Key tells deliveries of one message to one reserved group apart; "" elsewhere.
+	Key string
+	// Due is when a delivery of [semabus.GroupPrepared] or [semabus.GroupOperations] can be leased; zero = now. Elsewhere the
+	// message says so.
+	Due time.Time
 }
 
 // Settle ends one lease.

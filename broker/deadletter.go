@@ -11,6 +11,7 @@ const (
 	DeadPoison    = "POISON"             // its consumer said that it will never work
 	DeadExhausted = "ATTEMPTS_EXHAUSTED" // it failed [RetryPolicy.MaxAttempts] times
 	DeadOverflow  = "OVERFLOW"           // its group's queue was full when it was published
+	DeadExpired   = "EXPIRED"            // nobody leased it before its TTL ran out
 )
 
 // DeadLetter is what a delivery in $dlq carries beside the message: whose it was and what went wrong.

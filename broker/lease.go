@@ -16,6 +16,10 @@ type LeaseOptions struct {
 	For                   time.Duration // term; 0 = [semabus.DefaultLease]
 	Wait                  time.Duration // long poll for the first delivery; 0 = return at once
 	SessionOrder          bool
+	Ageing                time.Duration // see [driver.LeaseRequest]
+	// MaxAttempts sends a delivery that has been attempted so often to the dead-letter queue instead of granting it once
+	// more: leases that run out count, and nobody settles those. 0 = no bound.
+	MaxAttempts int
 }
 
 // Lease grants due deliveries of a group to a member, most urgent first, and decodes them. An empty slice means that
@@ -33,15 +37,32 @@ func (b *Broker) Lease(ctx context.Context, o LeaseOptions) ([]semabus.Delivery,
 	if o.SessionOrder && !b.caps.SessionOrder {
 		return nil, b.missingCap("broker.Lease", "session_order")
 	}
+	for {
+		out, dead, err := b.lease(ctx, &o)
+		if len(out) > 0 || err != nil || dead == 0 {
+			return out, err
+		}
+		// Everything that came was used up: look again, without waiting.
+		o.Wait = 0
+	}
+}
+
+// lease grants and decodes once; dead is how many deliveries went to the dead-letter queue instead.
+func (b *Broker) lease(ctx context.Context, o *LeaseOptions) (out []semabus.Delivery, dead int, err error) {
 	leased, err := b.d.Lease(ctx, &driver.LeaseRequest{
 		Tenant: o.Tenant, Group: o.Group, Member: o.Member, Max: o.Max, MaxBytes: o.MaxBytes, For: o.For, Wait: o.Wait,
-		SessionOrder: o.SessionOrder,
+		SessionOrder: o.SessionOrder, Ageing: o.Ageing,
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	out := make([]semabus.Delivery, 0, len(leased))
+	var spent []*driver.Leased
+	out = make([]semabus.Delivery, 0, len(leased))
 	for i := range leased {
+		if o.MaxAttempts > 0 && leased[i].Attempt > o.MaxAttempts {
+			spent = append(spent, &leased[i])
+			continue
+		}
 		d, derr := delivery(o.Group, &leased[i])
 		if derr != nil { // the lease runs out and the delivery stays in the queue for an operator to see
 			b.o.Logger.ErrorContext(ctx, "a stored message does not decode", "tenant", o.Tenant, "group", o.Group,
@@ -51,13 +72,39 @@ func (b *Broker) Lease(ctx context.Context, o LeaseOptions) ([]semabus.Delivery,
 		}
 		out = append(out, d)
 	}
+	if len(spent) > 0 {
+		if err := b.exhaust(ctx, o, spent); err != nil {
+			return out, 0, err
+		}
+	}
 	if len(out) == 0 && err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if len(out) > 0 {
 		b.o.Observer.Leased(o.Tenant, o.Group, len(out))
 	}
-	return out, nil
+	return out, len(spent), nil
+}
+
+// exhaust moves leased deliveries that were attempted too often to the dead-letter queue.
+func (b *Broker) exhaust(ctx context.Context, o *LeaseOptions, spent []*driver.Leased) error {
+	commits := make([]*driver.Batch, len(spent))
+	for i, l := range spent {
+		held := &driver.Delivery{
+			MessageID: l.MessageID, Group: o.Group, Attempt: l.Attempt - 1, Priority: l.Priority, Info: l.Info, Errors: l.Errors,
+		}
+		commits[i] = &driver.Batch{
+			Tenant: o.Tenant, Settles: []driver.Settle{{Token: l.Token}},
+			Deliveries: []driver.Enqueue{deadEnqueue(held, DeadExhausted, "")},
+		}
+	}
+	results, err := b.d.Commit(ctx, commits)
+	for i := range results {
+		if results[i].Applied {
+			b.o.Observer.Settled(semabus.SettleRetry, DeadExhausted)
+		}
+	}
+	return err
 }
 
 func checkLease(o *LeaseOptions) error {

@@ -63,7 +63,7 @@ func (b *Broker) addSettle(ctx context.Context, d *driver.Batch, s *Settle) (dea
 			return "", err
 		}
 		if dead = deadReason(s, held); dead != "" {
-			d.Deliveries = append(d.Deliveries, deadEnqueue(s, held, dead, out.Error))
+			d.Deliveries = append(d.Deliveries, deadEnqueue(held, dead, out.Error))
 			break
 		}
 		b.requeue(&out, s, held)
@@ -102,7 +102,7 @@ func (b *Broker) requeue(out *driver.Settle, s *Settle, held *driver.Delivery) {
 }
 
 // deadEnqueue is the dead letter of a delivery.
-func deadEnqueue(s *Settle, held *driver.Delivery, reason, last string) driver.Enqueue {
+func deadEnqueue(held *driver.Delivery, reason, last string) driver.Enqueue {
 	dl := DeadLetter{Group: held.Group, Reason: reason, Attempts: held.Attempt, Errors: held.Errors}
 	if m, err := DecodeMatch(held.Info); err == nil {
 		dl.Match = *m

@@ -252,7 +252,13 @@ func (b *Broker) check(c *Commit) error {
 			checkSettle(&f, &c.Settles[i], i)
 		}
 	}
+	checkDrops(&f, c.Drops)
 	checkAppends(&f, c.Appends)
+	if f.count("trims", len(c.Trims), MaxCommit) {
+		for i := range c.Trims {
+			f.id("trims.log", c.Trims[i].Log, true)
+		}
+	}
 	b.checkConditions(&f, c)
 	return f.err("broker.Commit")
 }
@@ -274,6 +280,19 @@ func checkEntry(f *faults, e *Entry, at int) {
 	}
 	for i := range e.Groups {
 		f.id("groups", e.Groups[i].Group, true)
+	}
+}
+
+func checkDrops(f *faults, ds []driver.Drop) {
+	if !f.count("drops", len(ds), MaxCommit) {
+		return
+	}
+	for i := range ds {
+		f.id("drops.message_id", ds[i].MessageID, true)
+		f.id("drops.group", ds[i].Group, true)
+		if ds[i].Key != "" {
+			f.id("drops.key", ds[i].Key, true)
+		}
 	}
 }
 

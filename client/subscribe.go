@@ -148,7 +148,6 @@ type job struct {
 	lost       bool                    // its lease is another's
 	cancel     context.CancelCauseFunc // while running
 	settlement semabus.Settlement
-	resent     bool // an earlier stream has sent the settlement
 	refused    bool // it is settled as retry because the node refused the handler's settlement
 }
 

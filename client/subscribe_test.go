@@ -245,6 +245,40 @@ func TestHandlerHearsThatItsLeaseIsLost(t *testing.T) {
 	}
 }
 
+// TestLostAnswerCounts: the node settled, and nobody heard it. Settling again after the reconnect is not a failure: the
+// delivery is reported settled, once, as a duplicate.
+func TestLostAnswerCounts(t *testing.T) {
+	t.Parallel()
+	srv, c := setup(t)
+	feed(t, c, "desk", 1)
+	w := &wire{}
+	lost := srv.dial(t, client.Options{Connect: w.connect})
+	type outcome struct {
+		done semabus.Settled
+		err  error
+	}
+	settled := make(chan outcome, 8)
+	s := subscribe(t, lost, "desk", func(context.Context, *semabus.Delivery) (semabus.Settlement, error) {
+		w.deafen()
+		return semabus.Settlement{Outcome: semabus.SettleDone}, nil
+	}, client.SubscribeOptions{OnSettled: func(_ *semabus.Delivery, done semabus.Settled, err error) { settled <- outcome{done, err} }})
+	for { // until the node has the settlement
+		st, err := c.GroupStats(t.Context(), "desk")
+		must(t, err)
+		if len(st) == 1 && st[0].Settled == 1 {
+			break
+		}
+	}
+	w.cut(false)
+	if o := receive(t, settled); o.err != nil || !o.done.Duplicate {
+		t.Errorf("the settlement ended with %+v", o)
+	}
+	s.end(t)
+	if n := lost.Stats().Redelivered; n != 0 || len(settled) > 0 {
+		t.Errorf("%d settled too late, %d reported again", n, len(settled))
+	}
+}
+
 func TestKilledConnectionHandsWorkOver(t *testing.T) {
 	t.Parallel()
 	srv, c := setup(t)
@@ -267,7 +301,7 @@ func TestKilledConnectionHandsWorkOver(t *testing.T) {
 		taken <- d
 		return semabus.Settlement{Outputs: []*semabus.Message{to("sink", "done")}}, nil
 	}, client.SubscribeOptions{})
-	if d := receive(t, taken); d.Attempt != 1 || d.Message.Text != "0" {
+	if d := receive(t, taken); d.Attempt != 2 || d.Message.Text != "0" { // the grace of the first one's lease ran out
 		t.Errorf("the other member got %+v", d)
 	}
 	w.up() // the first one comes back and hears that it is not its work any more
@@ -576,7 +610,7 @@ func TestFetchSettleExtend(t *testing.T) {
 	}
 	rs, err = c.Settle(t.Context(), done)
 	must(t, err)
-	is(t, rs[0].Err, semabus.CodeFailedPrecondition, semabus.ReasonStaleLease)
+	is(t, rs[0].Err, semabus.CodeFailedPrecondition, semabus.ReasonAlreadySettled)
 	_, err = c.Settle(t.Context(), semabus.Settlement{Outputs: []*semabus.Message{nil}})
 	is(t, err, semabus.CodeInvalidArgument, semabus.ReasonRequired)
 }

@@ -124,7 +124,7 @@ func (s *subscription) leave(t *turn) {
 	var again []*job
 	for _, id := range slices.Sorted(maps.Keys(t.settles)) {
 		for _, j := range t.settles[id] {
-			j.place, j.resent = placeSettling, true
+			j.place = placeSettling
 			if !j.occupies {
 				s.occupy(j)
 			}
@@ -335,7 +335,11 @@ func (s *subscription) settled(t *turn, in *semabusv1.SettledFrame) error {
 			again, down = append(again, j), e
 			continue
 		}
-		s.report(j, fromSettled(r.GetSettled()), errs[i])
+		done := fromSettled(r.GetSettled())
+		if semabus.ReasonOf(errs[i]) == semabus.ReasonAlreadySettled { // the first time counted, only its answer was lost
+			done.Duplicate, errs[i] = true, nil
+		}
+		s.report(j, done, errs[i])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -353,16 +357,13 @@ func (s *subscription) settled(t *turn, in *semabusv1.SettledFrame) error {
 	return down
 }
 
-// report tells who listens how a settlement ended. Of one that was sent twice, a stale lease says only that the first time
-// may have counted.
+// report tells who listens how a settlement ended.
 func (s *subscription) report(j *job, done semabus.Settled, err error) {
 	switch {
 	case err == nil:
 	case semabus.ReasonOf(err) == semabus.ReasonStaleLease:
-		if !j.resent {
-			s.c.counts.late.Add(1)
-			s.c.log.Warn("settled too late", "message", j.d.Message.ID, "group", s.group, "error", err)
-		}
+		s.c.counts.late.Add(1)
+		s.c.log.Warn("settled too late", "message", j.d.Message.ID, "group", s.group, "error", err)
 	default:
 		s.c.log.Error("settlement refused", "message", j.d.Message.ID, "group", s.group, "error", err)
 	}

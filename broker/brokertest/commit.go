@@ -84,7 +84,7 @@ func staleChangesNothing(r *rig) {
 	r.apply(done(l.Token))
 	b := full("out")
 	b.Settles = []driver.Settle{{Token: l.Token}}
-	r.refuse(b, semabus.ReasonStaleLease)
+	r.refuse(b, semabus.ReasonAlreadySettled)
 	r.untouched("out")
 }
 
@@ -310,7 +310,7 @@ func keyTellsApart(r *rig) {
 		r.t.Fatalf("got %d deliveries, want those of keys a and b", len(got))
 	}
 	r.apply(done(got[0].Token))
-	r.refuse(done(got[0].Token), semabus.ReasonStaleLease)
+	r.refuse(done(got[0].Token), semabus.ReasonAlreadySettled)
 	r.apply(done(got[1].Token))
 }
 

@@ -28,8 +28,8 @@ func afterSettle(r *rig) {
 	r.apply(put("m", "g"))
 	l := r.one("g")
 	r.apply(done(l.Token))
-	r.refuse(done(l.Token), semabus.ReasonStaleLease)
-	r.refuse(back(l.Token, 0, true, "late"), semabus.ReasonStaleLease)
+	r.refuse(done(l.Token), semabus.ReasonAlreadySettled)
+	r.refuse(back(l.Token, 0, true, "late"), semabus.ReasonAlreadySettled)
 	r.none("g")
 	if d := r.delivery("m", "g"); d == nil || d.State != driver.StateSettled || len(d.Errors) != 0 {
 		r.t.Fatalf("the settled delivery is %+v", d)
@@ -89,7 +89,7 @@ func afterReopen(r *rig) {
 	held := r.one("i")
 	r.kill()
 	r.refuse(done(old.Token), semabus.ReasonStaleLease)
-	r.refuse(done(settled.Token), semabus.ReasonStaleLease)
+	r.refuse(done(settled.Token), semabus.ReasonAlreadySettled)
 	r.none("h")
 	l := r.one("g")
 	r.refuse(done(old.Token), semabus.ReasonStaleLease)
@@ -110,7 +110,7 @@ func twiceInOneCall(r *rig) {
 	first.Appends = []driver.Append{{Log: "effects", Data: []byte("first")}}
 	second.Appends = []driver.Append{{Log: "effects", Data: []byte("second")}}
 	res := r.commit(first, second)
-	if !res[0].Applied || res[1].Applied || semabus.ReasonOf(res[1].Failed) != semabus.ReasonStaleLease {
+	if !res[0].Applied || res[1].Applied || semabus.ReasonOf(res[1].Failed) != semabus.ReasonAlreadySettled {
 		r.t.Fatalf("results are %+v", res)
 	}
 	if got := r.events("effects"); len(got) != 1 {
@@ -134,7 +134,7 @@ func concurrentSettles(r *rig) {
 				}
 				if res[0].Applied {
 					applied.Add(1)
-				} else if semabus.ReasonOf(res[0].Failed) != semabus.ReasonStaleLease {
+				} else if semabus.ReasonOf(res[0].Failed) != semabus.ReasonAlreadySettled {
 					return fmt.Errorf("result is %+v", res[0])
 				}
 				return nil

@@ -108,7 +108,7 @@ func capabilities(c driver.Caps) map[Capability]bool {
 // cases is the list of all of them.
 func cases() []testCase {
 	return slices.Concat(commitCases(), markCases(), counterCases(), logCases(), ingressCases(), leaseCases(), fenceCases(),
-		orderCases(), timeCases(), findCases(), reopenCases(), concurrencyCases(), modelCases())
+		orderCases(), timeCases(), findCases(), reopenCases(), concurrencyCases(), modelCases(), dropCases())
 }
 
 // rig is one case's engine with its Run going.

@@ -18,7 +18,7 @@ func leaseCases() []testCase {
 		{"Lease/MaxBytes", nil, maxBytes},
 		{"Lease/Waits", nil, leaseWaits},
 		{"Lease/WaitEndsWithContext", nil, waitCancelled},
-		{"Lease/ExpiryCostsNoAttempt", nil, expiry},
+		{"Lease/ExpiryCostsAnAttempt", nil, expiry},
 		{"Lease/SequenceRises", nil, sequenceRises},
 		{"Renew/Longer", nil, renewLonger},
 		{"Renew/Shorter", nil, renewShorter},
@@ -129,7 +129,7 @@ func expiry(r *rig) {
 	if clock.Now().Before(first.Expires.Add(-r.d.Caps().Precision)) {
 		r.t.Errorf("granted again before the lease ran out at %v", first.Expires)
 	}
-	if second.Attempt != 1 || second.MessageID != "m" || bytes.Equal(first.Token, second.Token) {
+	if second.Attempt != 2 || len(second.Errors) != 1 || second.MessageID != "m" || bytes.Equal(first.Token, second.Token) {
 		r.t.Fatalf("second grant is %+v", second)
 	}
 	r.apply(done(second.Token))
@@ -193,8 +193,8 @@ func renewShorter(r *rig) {
 	l := r.one("g")
 	r.renew(l.Token, brief)
 	again := r.one("g")
-	if again.Attempt != 1 {
-		r.t.Errorf("attempt is %d", again.Attempt)
+	if again.Attempt != 2 {
+		r.t.Errorf("attempt is %d after the lease ran out", again.Attempt)
 	}
 	r.refuse(done(l.Token), semabus.ReasonStaleLease)
 	r.apply(done(again.Token))

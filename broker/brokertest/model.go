@@ -18,6 +18,7 @@ type model struct {
 	producers map[string]uint64
 	counters  map[string]int64
 	logs      map[string][]string
+	positions map[string]int    // events ever appended to a log
 	leases    map[string]*entry // by the model's own token names
 }
 
@@ -32,7 +33,7 @@ type entry struct {
 func newModel() *model {
 	return &model{
 		bodies: map[string]string{}, decisions: map[string]string{}, marks: map[string]uint64{},
-		producers: map[string]uint64{}, counters: map[string]int64{}, logs: map[string][]string{}, leases: map[string]*entry{},
+		producers: map[string]uint64{}, counters: map[string]int64{}, logs: map[string][]string{}, positions: map[string]int{}, leases: map[string]*entry{},
 	}
 }
 
@@ -58,8 +59,17 @@ func (m *model) commit(b *driver.Batch, tokenOf map[string]string) string {
 	if p := b.Producer; p != nil {
 		m.producers[p.ID] = p.Seq
 	}
+	var drops []*entry
+	for _, d := range b.Drops {
+		if e := m.droppable(d); e != nil && !m.settles(b, e, tokenOf) {
+			drops = append(drops, e)
+		}
+	}
 	for _, s := range b.Settles {
 		m.settle(m.leases[tokenOf[string(s.Token)]], s)
+	}
+	for _, e := range drops {
+		m.settle(e, driver.Settle{})
 	}
 	for _, msg := range b.Messages {
 		m.bodies[msg.ID], m.decisions[msg.ID] = string(msg.Body), string(msg.Decision)
@@ -72,6 +82,13 @@ func (m *model) commit(b *driver.Batch, tokenOf map[string]string) string {
 	}
 	for _, a := range b.Appends {
 		m.logs[a.Log] = append(m.logs[a.Log], string(a.Data))
+		m.positions[a.Log]++
+	}
+	for _, t := range b.Trims {
+		if t.Forget {
+			delete(m.positions, t.Log)
+		}
+		delete(m.logs, t.Log)
 	}
 	for _, c := range b.Counters {
 		before := m.counters[c.Key]
@@ -88,12 +105,17 @@ func (m *model) commit(b *driver.Batch, tokenOf map[string]string) string {
 // holds reports whether all checks of a batch pass.
 func (m *model) holds(b *driver.Batch, tokenOf map[string]string) bool {
 	for _, c := range b.Conditions {
-		if c.Counter != "" && m.counters[c.Counter] > c.AtMost || c.Log != "" && len(m.logs[c.Log]) > 0 {
+		if c.Counter != "" && m.counters[c.Counter] > c.AtMost || c.Log != "" && m.positions[c.Log] > 0 {
 			return false
 		}
 	}
 	for _, s := range b.Settles {
 		if m.leases[tokenOf[string(s.Token)]] == nil {
+			return false
+		}
+	}
+	for _, d := range b.Drops {
+		if e := m.droppable(d); !d.Optional && (e == nil || m.settles(b, e, tokenOf)) {
 			return false
 		}
 	}
@@ -107,6 +129,21 @@ func (m *model) holds(b *driver.Batch, tokenOf map[string]string) bool {
 		}
 	}
 	return !slices.ContainsFunc(b.Deliveries, func(e driver.Enqueue) bool { return !known(e.MessageID) })
+}
+
+// droppable is the delivery that a drop means, or nil.
+func (m *model) droppable(d driver.Drop) *entry {
+	for _, e := range m.queue {
+		if e.id == d.MessageID && e.group == d.Group && (!d.Waiting || e.token == "") {
+			return e
+		}
+	}
+	return nil
+}
+
+// settles says whether the batch settles the delivery by its lease: it cannot drop it as well.
+func (m *model) settles(b *driver.Batch, e *entry, tokenOf map[string]string) bool {
+	return slices.ContainsFunc(b.Settles, func(s driver.Settle) bool { return m.leases[tokenOf[string(s.Token)]] == e })
 }
 
 func (m *model) settle(e *entry, s driver.Settle) {

@@ -83,6 +83,14 @@ func (p *player) batch() *driver.Batch {
 		}
 		b.Settles = []driver.Settle{{Token: tok, Requeue: p.rnd.IntN(3) == 0, Attempt: p.rnd.IntN(2) == 0}}
 	}
+	for range p.rnd.IntN(8) / 6 {
+		b.Drops = append(b.Drops, driver.Drop{
+			MessageID: p.pick("m", 200), Group: p.pick("g", 2), Waiting: p.rnd.IntN(2) == 0, Optional: p.rnd.IntN(4) > 0,
+		})
+	}
+	if p.rnd.IntN(12) == 0 {
+		b.Trims = []driver.Trim{{Log: p.pick("l", 4), Forget: p.rnd.IntN(2) == 0}}
+	}
 	if p.rnd.IntN(3) == 0 {
 		b.Marks = []driver.Mark{{Key: p.pick("k", 60), Hash: uint64(p.rnd.IntN(2))}}
 	}

@@ -34,6 +34,10 @@ type Driver interface {
 	// SessionOrder at most one unsettled delivery a session, in enqueue order. It waits up to Wait for the first one and
 	// returns an empty slice when none came. The lease sequence inside the token rises with every grant of the delivery
 	// and never restarts, also across crashes.
+	//
+	// A lease that runs out costs the delivery an attempt and leaves a text in its Errors, durable with the next commit: a
+	// message that kills whoever works on it does not circulate for ever. One that is given back (Renew with For ≤ 0) or
+	// that ends with the process costs none.
 	Lease(ctx context.Context, r *LeaseRequest) ([]Leased, error)
 
 	// Renew sets the remaining term of leases to For, longer or shorter; a For ≤ 0 ends the lease now and makes the
@@ -82,10 +86,12 @@ type Batch struct {
 
 	Conditions []Condition // all must hold, else Result.Failed names the first that does not
 	Settles    []Settle
+	Drops      []Drop
 	Messages   []Message
 	Decisions  []Decision
 	Deliveries []Enqueue
 	Appends    []Append
+	Trims      []Trim
 	Counters   []Counter
 
 	// Value is opaque: kept with each mark and returned to a repeat. At most 64 KiB.
@@ -113,13 +119,35 @@ type Condition struct {
 	AtMost   int64
 }
 
-// Settle ends or returns one lease.
+// Settle ends or returns one lease. A token that is not the newest of a running lease fails the batch with STALE_LEASE, and with
+// ALREADY_SETTLED where it was this lease that ended the delivery and the delivery is still retained: whoever lost the answer
+// learns that its settlement counted.
 type Settle struct {
 	Token   []byte
 	Requeue bool      // false: the delivery is finished for good; true: it becomes due at Due
 	Due     time.Time // zero = now
 	Attempt bool      // a requeue that costs an attempt
 	Error   string    // kept with the delivery, newest 16, for the dead letter
+}
+
+// Drop ends one live delivery for good without its lease: a purge, a cancelled schedule, a redrive, a resolved transaction. A
+// lease on it is stale from then on. A delivery that is not there, or not as the fields demand, fails the batch with
+// NOT_FOUND, so that of two commits that drop the same delivery one is applied; with Optional it is left out. Drops are
+// carried out before Deliveries: one batch can move a delivery.
+type Drop struct {
+	MessageID, Group, Key string
+	Waiting               bool // only while nobody works on it: one that is leased counts as not there
+	Expired               bool // only one whose TTL ran out: it stays StateExpired and leaves [Query.Expired]
+	Optional              bool
+	Error                 string // kept with the delivery, newest 16: why it ended
+}
+
+// Trim forgets events of a log, oldest first. Positions of what remains do not change, and a condition on the newest position
+// holds as before, also when nothing remains. A log that does not exist is left alone.
+type Trim struct {
+	Log     string
+	Through semabus.Position // the newest event to forget; empty = all
+	Forget  bool             // forget the log itself: its next event is its first
 }
 
 // Message is stored once however many groups get it.
@@ -144,10 +172,12 @@ type Enqueue struct {
 	Group     string
 	Priority  uint8 // 0–9, 9 first
 	Session   string
-	DeliverAt time.Time     // zero = now
-	TTL       time.Duration // from the commit to the first lease; 0 = none
-	Info      []byte        // opaque, returned with every lease
-	Key       string        // tells deliveries of one message to one group apart (dead letters: the group that gave up); usually ""
+	DeliverAt time.Time // zero = now
+	// TTL is the time from the commit to the first lease; 0 = none. A delivery that outlives it is never leased any more
+	// and waits, StateExpired, in [Query.Expired] until a Drop accounts for it.
+	TTL  time.Duration
+	Info []byte // opaque, returned with every lease
+	Key  string // tells deliveries of one message to one group apart (dead letters: the group that gave up); usually ""
 }
 
 // Append adds one event to a log of the tenant. Log names are free text of 1–256 bytes.
@@ -163,6 +193,7 @@ type Counter struct {
 	Add   int64
 	Reach int64
 	Then  []Enqueue
+	Until time.Time // when the counter may be forgotten, which makes it 0 again; the latest of all batches counts; zero = never
 }
 
 // Result is the outcome of one batch.
@@ -176,6 +207,7 @@ type Result struct {
 	Position  semabus.Position
 	Appended  []semabus.Position // one an append
 	Counters  []int64            // value after the batch, one a counter
+	Dropped   []bool             // one a drop: false = left out
 }
 
 // LeaseRequest asks for work.
@@ -188,6 +220,10 @@ type LeaseRequest struct {
 	For          time.Duration // term
 	Wait         time.Duration // long poll; 0 = return at once
 	SessionOrder bool
+	// Ageing lets waiting count: a delivery competes as if it were Ageing older for each step of its priority, so that the
+	// lowest waits at most 9 × Ageing longer than the highest. 0 = strict priority. With SessionOrder a session competes
+	// with its highest priority and the age of its first.
+	Ageing time.Duration
 }
 
 // Leased is one granted delivery.
@@ -227,7 +263,7 @@ type Event struct {
 	Data     []byte
 }
 
-// Query is one of: Message (by id), Group (browse a queue), Logs (names with a prefix), Counter, Token.
+// Query is one of: Message (by id), Group (browse a queue), Logs (names with a prefix), Counter, Token, Expired.
 type Query struct {
 	Tenant  string
 	Message string
@@ -235,6 +271,7 @@ type Query struct {
 	Logs    bool
 	Prefix  string // of Logs; all tenants' logs when Tenant is empty
 	Counter string
+	Expired bool   // deliveries of all tenants, or of Tenant, whose TTL ran out and that no Drop has accounted for, oldest first
 	Token   []byte // the delivery and message a lease token stands for, stale or not; garbled or unknown = nothing found
 	After   []byte // cursor of the page before
 	Max     int    // page size; 0 = 100
@@ -277,8 +314,10 @@ const (
 
 // Delivery describes one delivery without leasing it.
 type Delivery struct {
+	Tenant    string
 	MessageID string
 	Group     string
+	Key       string
 	State     State
 	Attempt   int
 	Leases    uint64 // lease sequence of the newest grant

@@ -14,7 +14,7 @@ import (
 //	magic u32 | version u8 | log id 16 bytes | body | crc u32
 const (
 	checkpointMagic   = 0x53424350 // "SBCP"
-	checkpointVersion = 1
+	checkpointVersion = 2
 	checkpointFile    = "CHECKPOINT"
 )
 
@@ -23,6 +23,7 @@ const (
 	flagExpired
 	flagHeld
 	flagBegun
+	flagCounted
 )
 
 // indexWriter encodes the index.
@@ -71,6 +72,7 @@ func (w *indexWriter) tenant(t *tenant) {
 	w.uint(uint64(len(t.logs)))
 	for _, l := range t.logs {
 		w.string(l.name)
+		w.uint(l.base)
 		w.uint(uint64(len(l.events)))
 		for _, e := range l.events {
 			w.int(e.at)
@@ -94,6 +96,7 @@ func (w *indexWriter) tenant(t *tenant) {
 	for key, c := range t.counters {
 		w.string(key)
 		w.int(c.value)
+		w.int(c.until)
 	}
 }
 
@@ -116,12 +119,18 @@ func (w *indexWriter) delivery(d *delivery) {
 	for _, f := range [...]struct {
 		flag byte
 		set  bool
-	}{{flagSettled, d.stage == settled}, {flagExpired, d.stage == expired}, {flagHeld, d.held && d.stage == delayed}, {flagBegun, d.begun}} {
+	}{{flagSettled, d.stage == settled}, {flagExpired, d.stage == expired}, {flagHeld, d.held && d.stage == delayed}, {flagBegun, d.begun},
+		{flagCounted, d.counted}} {
 		if f.set {
 			flags |= f.flag
 		}
 	}
 	w.uint(d.number)
+	seq := uint64(0)
+	if d.stage == settled {
+		seq = d.seq
+	}
+	w.uint(seq)
 	w.buf = append(w.buf, flags, d.priority)
 	w.string(d.group.name)
 	w.string(d.key)
@@ -143,9 +152,9 @@ func (w *indexWriter) delivery(d *delivery) {
 // indexReader decodes the index into a state.
 type indexReader struct {
 	decoder
-	s    *state
-	live []*delivery
-	idle []*message
+	s              *state
+	live, outlived []*delivery
+	idle           []*message
 }
 
 func (r *indexReader) loc() loc {
@@ -198,8 +207,8 @@ func (r *indexReader) tenant() {
 		r.message(t)
 	}
 	for range r.count() {
-		name, n := r.string(), r.count()
-		if n == 0 { // somebody waited for its first event
+		name, base, n := r.string(), r.uint(), r.count()
+		if base == 0 && n == 0 { // somebody waited for its first event
 			continue
 		}
 		l := t.log(name)
@@ -207,7 +216,8 @@ func (r *indexReader) tenant() {
 		for i := range l.events {
 			l.events[i] = logged{r.int(), r.loc()}
 		}
-		l.shown = n
+		l.base = base
+		l.shown = l.newest()
 	}
 	for range r.count() {
 		m := &mark{tenant: t, key: r.string(), hash: r.fixed64(), until: r.int(), value: clone(r.data())}
@@ -221,7 +231,11 @@ func (r *indexReader) tenant() {
 	for range r.count() {
 		key := r.string()
 		v := r.int()
-		t.counters[key] = &counter{v, v}
+		c := &counter{tenant: t, key: key, value: v, shown: v, until: r.int(), place: -1}
+		t.counters[key] = c
+		if c.until != 0 {
+			r.s.fading.push(c)
+		}
 	}
 }
 
@@ -238,7 +252,7 @@ func (r *indexReader) message(t *tenant) {
 }
 
 func (r *indexReader) delivery(t *tenant, m *message) {
-	d := &delivery{message: m, number: r.uint(), place: -1, timer: -1}
+	d := &delivery{message: m, number: r.uint(), seq: r.uint(), place: -1, timer: -1}
 	flags := r.byte()
 	d.priority = r.byte()
 	d.group = t.group(r.string())
@@ -256,7 +270,11 @@ func (r *indexReader) delivery(t *tenant, m *message) {
 	case flags&flagSettled != 0:
 		d.stage = settled
 	case flags&flagExpired != 0:
-		d.stage = expired
+		d.stage, d.counted = expired, flags&flagCounted != 0
+		if !d.counted {
+			m.live++
+			r.outlived = append(r.outlived, d)
+		}
 	default:
 		m.live++
 		r.live = append(r.live, d)
@@ -274,6 +292,10 @@ func (r *indexReader) settle() {
 			d.group.queue.hold(d)
 		}
 		d.group.enter(d, d.due, min(r.s.clock, max(d.due-1, 0))) // what was delayed is, until its timer says otherwise
+	}
+	slices.SortFunc(r.outlived, func(a, b *delivery) int { return cmp.Compare(a.ttl, b.ttl) })
+	for _, d := range r.outlived {
+		r.s.outlived.push(d)
 	}
 	for _, m := range r.idle {
 		r.s.rest(m)

@@ -167,40 +167,52 @@ func (b *Broker) commitGroup(group []*request, size int) {
 		fail(err)
 		return
 	}
-	if err := b.reserve(size + frameHeader + frameAlign); err != nil {
-		fail(err) // nothing was written: the next group may find room
-		return
+	lapses := b.lapseRoom()
+	err := b.commitFrame(size+lapses, func() {
+		b.s.lapse(b.planner.now, 64)
+		b.planner.lapses(lapses / lapseBytes)
+		b.planGroup(group)
+	})
+	if err != nil {
+		fail(err)
 	}
-	b.planGroup(group, size)
-	frame := b.planner.frame
+}
+
+// commitFrame writes and reveals what plan puts into one frame of at most size bytes. An error before anything was written
+// leaves the engine as it was: the next frame may find room.
+func (b *Broker) commitFrame(size int, plan func()) error {
+	if err := b.reserve(size + frameHeader + frameAlign); err != nil {
+		return err
+	}
+	p := &b.planner
+	b.mu.Lock()
+	p.now = b.nanos()
+	p.frame.begin(b.journal.segment, b.journal.offset, size)
+	plan()
+	b.mu.Unlock()
+	frame := p.frame
 	if frame.empty() {
-		return
+		return nil
 	}
 	if err := b.journal.append(frame.buf, !b.o.Relaxed); err != nil {
 		b.fault(err)
-		fail(errEngine(err))
-		return
+		return errEngine(err)
 	}
 	b.cache.put(frameKey{frame.segment, frame.frame}, frame.buf[frameHeader:])
-	b.planner.frame.buf = nil // the cache's now
+	p.frame.buf = nil // the cache's now
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.stager.reveal(b.nanos())
 	b.s.forget(b.nanos()-int64(b.o.KeepSettled), b.o.KeepSettledBytes, 64)
-	b.mu.Unlock()
+	return nil
 }
 
 // planGroup checks every batch of the group and fills the frame with what passed.
-func (b *Broker) planGroup(group []*request, size int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := &b.planner
-	p.now = b.nanos()
-	b.s.lapse(p.now, 64)
-	p.frame.begin(b.journal.segment, b.journal.offset, size)
+func (b *Broker) planGroup(group []*request) {
 	for _, r := range group {
 		r.results = make([]driver.Result, len(r.batches))
 		for i := range r.batches {
-			r.results[i] = p.batch(r.batches[i])
+			r.results[i] = b.planner.batch(r.batches[i])
 			if r.results[i].Applied {
 				b.commits++
 			}
@@ -300,6 +312,15 @@ func (b *Broker) holder(t *tenant, token []byte, now int64) *delivery {
 		return nil
 	}
 	return d
+}
+
+// refusal says why a token settles nothing.
+func (b *Broker) refusal(t *tenant, token []byte) error {
+	number, seq, ok := b.tokens.open(token)
+	if d := b.s.deliveries[number]; ok && d != nil && d.group.tenant == t && d.seq == seq && (d.stage == settled || d.leaving) {
+		return errSettled()
+	}
+	return errStale()
 }
 
 var _ driver.Driver = (*Broker)(nil)

@@ -222,7 +222,8 @@ func TestOutlivedToTheNanosecond(t *testing.T) {
 	localbroker.Verify(t, b)
 }
 
-// TestForgottenStaysForgotten: what outlived its TTL and then its retention does not come back with a restart.
+// TestForgottenStaysForgotten: what outlived its TTL, was accounted for and outlived its retention too does not come back with
+// a restart; before it was accounted for it is not forgotten.
 func TestForgottenStaysForgotten(t *testing.T) {
 	t.Parallel()
 	fs, clock := newCrashFS(), newHandClock()
@@ -233,6 +234,13 @@ func TestForgottenStaysForgotten(t *testing.T) {
 	clock.advance(2 * time.Second)
 	stats(t, b)
 	clock.advance(2 * time.Hour)
+	localbroker.House(b)
+	if stored(t, b, "m").Message == nil {
+		t.Fatal("a message was forgotten that nobody had accounted for")
+	}
+	drops := []driver.Drop{{MessageID: "m", Group: batch.Deliveries[0].Group, Expired: true}}
+	commit(t, b, &driver.Batch{Tenant: tenant, Drops: drops})
+	localbroker.Verify(t, b)
 	localbroker.House(b)
 	if stored(t, b, "m").Message != nil {
 		t.Fatal("the message outlived its retention")

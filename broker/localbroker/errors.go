@@ -18,6 +18,13 @@ func errStale() error {
 	}
 }
 
+func errSettled() error {
+	return &semabus.Error{
+		Code: semabus.CodeFailedPrecondition, Reason: semabus.ReasonAlreadySettled, Field: "token",
+		Fix: "this lease has ended the delivery before: the first settlement counted",
+	}
+}
+
 func errInvalid(field, value, fix string) error {
 	return &semabus.Error{
 		Code: semabus.CodeInvalidArgument, Reason: semabus.ReasonInvalidValue,

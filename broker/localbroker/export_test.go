@@ -126,13 +126,16 @@ func (v *verifier) run() {
 		}
 		marks += len(t.marks)
 		for name, l := range t.logs {
-			v.equal("shown events of log "+name, l.shown, len(l.events))
+			v.equal("shown events of log "+name, l.shown, l.newest())
 			for _, e := range l.events {
 				v.refer(e.data)
 			}
 		}
 		for key, c := range t.counters {
 			v.equal("counter "+key, c.shown, c.value)
+			if c.key != key || c.tenant != t || (c.until != 0) != (c.place >= 0) || c.place >= 0 && v.s.fading.items[c.place] != c {
+				v.faultf("counter %q is not where it belongs", key)
+			}
 		}
 	}
 	v.equal("marks that lapse", v.s.marksDue.len(), marks)
@@ -194,7 +197,7 @@ func (v *verifier) message(t *tenant, m *message) {
 		if d.stage == staged || d.ending || d.leaving {
 			v.faultf("delivery %d is still under way", d.number)
 		}
-		if d.stage < settled {
+		if d.stage < settled || d.stage == expired && !d.counted {
 			live++
 		}
 	}
@@ -323,6 +326,9 @@ func (v *verifier) queue(g *group) map[*delivery]bool {
 // Dump lists all that a restart must bring back, in a fixed order: everything but leases, whose deliveries are ready again.
 func Dump(b *Broker) []string {
 	b.house()
+	if err := b.writeLapses(); err != nil {
+		panic(err)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out []string
@@ -343,15 +349,15 @@ func Dump(b *Broker) []string {
 				if st != delayed {
 					due = 0
 				}
-				add("delivery %d of %s for %s key %q session %q priority %d stage %d held %v order %d due %d ttl %d at %d ended %d attempt %d %v %q",
-					d.number, m.id, d.group.name, d.key, d.session, d.priority, st, held, d.order, due, d.ttl, d.at, d.ended, d.attempt, d.info, d.errors)
+				add("delivery %d of %s for %s key %q session %q priority %d stage %d held %v order %d due %d ttl %d at %d ended %d attempt %d %v %q counted %v",
+					d.number, m.id, d.group.name, d.key, d.session, d.priority, st, held, d.order, due, d.ttl, d.at, d.ended, d.attempt, d.info, d.errors, d.counted)
 			}
 		}
 		for _, g := range t.groups {
 			add("group %s ready %d delayed %d", g.name, g.ready+g.leased, g.delayed)
 		}
 		for _, l := range t.logs {
-			add("log %s %v", l.name, l.events)
+			add("log %s %d %v", l.name, l.base, l.events)
 		}
 		for _, m := range t.marks {
 			add("mark %s %d until %d %q", m.key, m.hash, m.until, m.value)
@@ -360,7 +366,7 @@ func Dump(b *Broker) []string {
 			add("producer %s %d used %d", id, p.seq, p.used)
 		}
 		for key, c := range t.counters {
-			add("counter %s %d", key, c.value)
+			add("counter %s %d until %d", key, c.value, c.until)
 		}
 	}
 	slices.Sort(out)

@@ -64,6 +64,10 @@ func (b *Broker) lookUp(q *driver.Query) *finding {
 		f.Logs, f.Next = b.logNames(q, limit)
 		return f
 	}
+	if q.Expired {
+		f.deliveries = b.expired(q.Tenant, limit, now)
+		return f
+	}
 	t := b.s.tenants[q.Tenant]
 	if t == nil {
 		return f
@@ -85,7 +89,7 @@ func (b *Broker) lookUp(q *driver.Query) *finding {
 			f.deliveries, f.Next = b.page(g, q.After, limit, now)
 		}
 	case q.Counter != "":
-		if c := t.counters[q.Counter]; c != nil {
+		if c := t.counters[q.Counter]; c != nil && !c.over(now) {
 			f.Counter = c.shown
 		}
 	case len(q.Token) > 0:
@@ -98,6 +102,29 @@ func (b *Broker) lookUp(q *driver.Query) *finding {
 	return f
 }
 
+// expired lists deliveries that outlived their TTL and are not accounted for.
+func (b *Broker) expired(tenantName string, limit int, now int64) (page []foundDelivery) {
+	for _, t := range b.s.tenants {
+		for _, g := range t.groups {
+			b.tick(g, now)
+			b.touch(g)
+		}
+	}
+	s := b.s
+	for s.outlived.len() > 0 && s.outlived.items[s.outlived.head].counted {
+		s.outlived.pop()
+	}
+	for _, d := range s.outlived.items[s.outlived.head:] {
+		if len(page) == limit {
+			break
+		}
+		if !d.counted && !d.ending && (tenantName == "" || d.group.tenant.name == tenantName) {
+			page = append(page, b.describeDelivery(d, now))
+		}
+	}
+	return page
+}
+
 func (b *Broker) describe(f *finding, m *message) {
 	f.Message = &driver.Stored{ID: m.id, Hash: m.hash, Time: fromNanos(m.at), Position: position(m.commit)}
 	f.body, f.decision = m.body, m.decision
@@ -105,7 +132,7 @@ func (b *Broker) describe(f *finding, m *message) {
 
 func (b *Broker) describeDelivery(d *delivery, now int64) foundDelivery {
 	out := driver.Delivery{
-		MessageID: d.message.id, Group: d.group.name, State: d.stateOf(now), Attempt: d.attempt, Leases: max(d.seq, b.epochBase()),
+		Tenant: d.group.tenant.name, MessageID: d.message.id, Group: d.group.name, Key: d.key, State: d.stateOf(now), Attempt: d.attempt, Leases: max(d.seq, b.epochBase()),
 		Member: d.member, Priority: d.priority, Session: d.session, Enqueued: fromNanos(d.at), Settled: fromNanos(d.ended),
 		Errors: append([]string(nil), d.errors...),
 	}

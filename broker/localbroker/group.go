@@ -1,11 +1,14 @@
 package localbroker
 
+import "time"
+
 // group is one consumer group: its live deliveries, the queue of those that are due, and what will happen to the others.
 type group struct {
 	tenant     *tenant
 	name       string
 	head, tail *delivery // live and shown, by number
 	queue      queue
+	ageing     int64 // a step of priority counts as much waiting, ns; 0 = priority comes first
 	timers     heap[timed]
 	waiters    []*waiter // lease calls that found nothing, oldest first
 	alarm      int64     // when the alarm goes off, ns; 0 = not set
@@ -148,17 +151,18 @@ func (g *group) leave(d *delivery) {
 	g.unlink(d)
 }
 
-// tick lets happen what is due by now; done is called for each delivery that left because its TTL ran out.
-func (g *group) tick(now int64, done func(*delivery)) {
+// tick lets happen what is due by now; by hears of each lease and each TTL that ran out.
+func (g *group) tick(now int64, by *stager) {
 	for g.timers.len() > 0 && g.timers.first().wakes <= now {
 		d := g.timers.pop().delivery
 		switch {
 		case d.ending: // its settlement is being written
 		case d.stage == leased:
+			by.lapsed(d)
 			g.giveBack(d, 0, now)
 		case d.outlived(now):
 			g.leave(d)
-			done(d)
+			by.outlived(d)
 		default:
 			g.delayed--
 			g.queue.release(d)
@@ -168,8 +172,9 @@ func (g *group) tick(now int64, done func(*delivery)) {
 }
 
 // order sets the shape of the queue.
-func (g *group) order(ordered bool) {
-	if g.queue.ordered != ordered {
+func (g *group) order(ordered bool, ageing time.Duration) {
+	if g.queue.ordered != ordered || g.ageing != int64(ageing) {
+		g.ageing = int64(ageing)
 		g.queue.reshape(ordered, g.head)
 	}
 }

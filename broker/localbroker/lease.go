@@ -16,8 +16,8 @@ type granted struct {
 
 // Lease implements driver.Driver.
 func (b *Broker) Lease(ctx context.Context, r *driver.LeaseRequest) ([]driver.Leased, error) {
-	if r.Max < 1 || r.For <= 0 {
-		return nil, errInvalid("max, for", "", "ask for at least one delivery and a positive term")
+	if r.Max < 1 || r.For <= 0 || r.Ageing < 0 {
+		return nil, errInvalid("max, for, ageing", "", "ask for at least one delivery, a positive term and an ageing of 0 or more")
 	}
 	if err := ctx.Err(); err != nil { // nobody waits for what would be granted
 		return nil, err
@@ -73,7 +73,7 @@ func (b *Broker) grantDue(r *driver.LeaseRequest, w *waiter, deadline time.Time)
 		t = b.s.tenant(r.Tenant)
 	}
 	g := t.group(r.Group)
-	g.order(r.SessionOrder)
+	g.order(r.SessionOrder, r.Ageing)
 	b.tick(g, now)
 	if got = b.grant(g, r, now); len(got) == 0 && wait > 0 {
 		w.woken = false
@@ -191,7 +191,7 @@ func (b *Broker) touch(g *group) {
 
 // tick lets happen what is due in a group.
 func (b *Broker) tick(g *group, now int64) {
-	g.tick(now, b.stager.outlived)
+	g.tick(now, &b.stager)
 }
 
 // arm sets the group's alarm to its next timer while somebody waits for it.
@@ -249,31 +249,32 @@ func (b *Broker) Read(ctx context.Context, r *driver.ReadRequest) ([]driver.Even
 func (b *Broker) tryRead(r *driver.ReadRequest, after uint64, wait bool) (events []driver.Event, changed chan struct{}, err error) {
 	b.reading.RLock()
 	defer b.reading.RUnlock()
-	index, changed := b.eventsAfter(r, after, wait)
+	index, after, changed := b.eventsAfter(r, after, wait)
 	events, err = b.readEvents(index, after)
 	return events, changed, err
 }
 
-// eventsAfter copies the index of what is there.
-func (b *Broker) eventsAfter(r *driver.ReadRequest, after uint64, wait bool) (events []logged, changed chan struct{}) {
+// eventsAfter copies the index of what is there, which begins after first.
+func (b *Broker) eventsAfter(r *driver.ReadRequest, after uint64, wait bool) (events []logged, first uint64, changed chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.s.tenants[r.Tenant]
 	if t != nil {
-		if l := t.logs[r.Log]; l != nil && after < uint64(l.shown) {
-			end := min(uint64(l.shown), after+uint64(r.Max))
-			return append(events, l.events[after:end]...), nil
+		if l := t.logs[r.Log]; l != nil && after < l.shown {
+			first := max(after, l.base) // what is forgotten is passed over: positions tell
+			end := min(l.shown, first+uint64(r.Max))
+			return append(events, l.events[first-l.base:end-l.base]...), first, nil
 		}
 	}
 	if !wait {
-		return nil, nil
+		return nil, after, nil
 	}
 	l := b.s.tenant(r.Tenant).log(r.Log)
 	l.waiting++
 	if l.changed == nil {
 		l.changed = make(chan struct{})
 	}
-	return nil, l.changed
+	return nil, after, l.changed
 }
 
 // leaveLog forgets a log that was only waited for.
@@ -282,7 +283,7 @@ func (b *Broker) leaveLog(r *driver.ReadRequest) {
 	defer b.mu.Unlock()
 	t := b.s.tenants[r.Tenant]
 	l := t.logs[r.Log]
-	if l.waiting--; l.waiting == 0 && len(l.events) == 0 {
+	if l.waiting--; l.waiting == 0 && l.newest() == 0 {
 		delete(t.logs, r.Log)
 	}
 }

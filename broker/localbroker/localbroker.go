@@ -172,6 +172,9 @@ func (b *Broker) Run(ctx context.Context) error {
 			b.o.Logger.Warn("cannot see how much disk is left", "error", err)
 		}
 		b.house()
+		if err := b.writeLapses(); err != nil {
+			b.o.Logger.Warn("attempts of leases that ran out are not written down yet", "error", err)
+		}
 		b.mu.Lock()
 		due := b.closed || b.broken != nil
 		b.mu.Unlock()
@@ -244,6 +247,7 @@ func (b *Broker) Close() error {
 	}
 	var errs []error
 	if !broken {
+		errs = append(errs, b.writeLapses())
 		if b.journalWritten() > b.o.CheckpointBytes/8 {
 			errs = append(errs, b.writeCheckpoint())
 		}

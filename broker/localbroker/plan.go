@@ -16,6 +16,7 @@ type planner struct {
 	now   int64 // wall clock of the group, ns
 
 	settles []*delivery         // of the batch being checked
+	drops   []*delivery         // of the batch being checked, nil where one is left out
 	ids     map[string]struct{} // of its messages, where they are many
 }
 
@@ -68,7 +69,7 @@ func (p *planner) check(t *tenant, b *driver.Batch) error {
 		}
 	}
 	for i := range b.Conditions {
-		if err := condition(t, &b.Conditions[i]); err != nil {
+		if err := p.condition(t, &b.Conditions[i]); err != nil {
 			return err
 		}
 	}
@@ -76,9 +77,12 @@ func (p *planner) check(t *tenant, b *driver.Batch) error {
 	for i := range b.Settles {
 		d := p.b.holder(t, b.Settles[i].Token, p.now)
 		if d == nil || contains(p.settles, d) {
-			return errStale()
+			return p.b.refusal(t, b.Settles[i].Token)
 		}
 		p.settles = append(p.settles, d)
+	}
+	if err := p.checkDrops(t, b); err != nil {
+		return err
 	}
 	if err := p.checkMessages(t, b); err != nil {
 		return err
@@ -94,6 +98,47 @@ func (p *planner) check(t *tenant, b *driver.Batch) error {
 		}
 	}
 	return p.checkCounters(t, b)
+}
+
+// checkDrops finds the deliveries that are to end without a lease.
+func (p *planner) checkDrops(t *tenant, b *driver.Batch) error {
+	p.drops = p.drops[:0]
+	for i := range b.Drops {
+		x := &b.Drops[i]
+		d := p.droppable(t, x)
+		if d != nil && (contains(p.drops, d) || contains(p.settles, d)) {
+			d = nil
+		}
+		if d == nil && !x.Optional {
+			return errNotFound("drop.message_id", x.MessageID)
+		}
+		p.drops = append(p.drops, d)
+	}
+	return nil
+}
+
+// droppable is the delivery that a drop means, if it is as the drop demands.
+func (p *planner) droppable(t *tenant, x *driver.Drop) *delivery {
+	m := t.messages[x.MessageID]
+	if m == nil {
+		return nil
+	}
+	for _, d := range m.deliveries {
+		if d.group.name != x.Group || d.key != x.Key || d.leaving || d.counted {
+			continue
+		}
+		over := d.stage == expired || d.stage < settled && d.outlived(p.now)
+		switch {
+		case x.Expired:
+			if over {
+				return d
+			}
+		case over, d.stage == settled, x.Waiting && d.stage == leased && p.now < d.expires:
+		default:
+			return d
+		}
+	}
+	return nil
 }
 
 // checkMessages refuses ids that are known, from before or from the batch itself.
@@ -130,7 +175,7 @@ func (p *planner) checkCounters(t *tenant, b *driver.Batch) error {
 			continue
 		}
 		var before int64
-		if known := t.counters[c.Key]; known != nil {
+		if known := t.counters[c.Key]; known != nil && !known.over(p.now) {
 			before = known.value
 		}
 		for j := range b.Counters[:i] {
@@ -182,19 +227,20 @@ func contains(ds []*delivery, d *delivery) bool {
 	return false
 }
 
-func condition(t *tenant, c *driver.Condition) error {
+func (p *planner) condition(t *tenant, c *driver.Condition) error {
 	if c.Counter != "" {
-		if k := t.counters[c.Counter]; k != nil && k.value > c.AtMost {
-			return errCounter(c.Counter, k.value, c.AtMost)
+		var value int64
+		if k := t.counters[c.Counter]; k != nil && !k.over(p.now) {
+			value = k.value
 		}
-		if t.counters[c.Counter] == nil && c.AtMost < 0 {
-			return errCounter(c.Counter, 0, c.AtMost)
+		if value > c.AtMost {
+			return errCounter(c.Counter, value, c.AtMost)
 		}
 		return nil
 	}
 	var newest uint64
 	if l := t.logs[c.Log]; l != nil {
-		newest = uint64(len(l.events))
+		newest = l.newest()
 	}
 	if want, ok := placeOf(c.Position); !ok || want != newest {
 		return errPosition(c.Log)
@@ -213,6 +259,7 @@ func (p *planner) apply(t *tenant, b *driver.Batch) driver.Result {
 	for i, d := range p.settles {
 		p.settle(d, &b.Settles[i], at)
 	}
+	dropped := p.drop(b, at)
 	for i := range b.Messages {
 		m := &b.Messages[i]
 		f.tag(tagMessage)
@@ -229,7 +276,7 @@ func (p *planner) apply(t *tenant, b *driver.Batch) driver.Result {
 	for i := range b.Deliveries {
 		p.enqueue(t, &b.Deliveries[i], at)
 	}
-	r := driver.Result{Applied: true, Value: clone(b.Value), Time: fromNanos(at), Position: position(commit)}
+	r := driver.Result{Applied: true, Value: clone(b.Value), Time: fromNanos(at), Position: position(commit), Dropped: dropped}
 	if len(b.Appends) > 0 {
 		r.Appended = make([]semabus.Position, len(b.Appends))
 	}
@@ -237,6 +284,9 @@ func (p *planner) apply(t *tenant, b *driver.Batch) driver.Result {
 		f.tag(tagAppend)
 		f.string(b.Appends[i].Log)
 		r.Appended[i] = position(s.append(t.log(b.Appends[i].Log), at, f.data(b.Appends[i].Data)))
+	}
+	for i := range b.Trims {
+		p.trim(t, &b.Trims[i])
 	}
 	r.Counters = p.count(t, b, at)
 	f.tag(tagEnd)
@@ -282,10 +332,58 @@ func (p *planner) settle(d *delivery, x *driver.Settle, at int64) {
 	f := &p.frame
 	f.tag(tagSettle)
 	f.uint(d.number)
+	f.uint(d.seq)
 	f.byte(flags)
 	f.int(due)
 	f.string(x.Error)
 	p.b.stager.settle(settlement{delivery: d, due: due, at: at, requeue: x.Requeue, attempt: x.Attempt, cause: x.Error})
+}
+
+// drop stages the ends of deliveries without a lease and says which there were.
+func (p *planner) drop(b *driver.Batch, at int64) []bool {
+	if len(p.drops) == 0 {
+		return nil
+	}
+	dropped := make([]bool, len(p.drops))
+	for i, d := range p.drops {
+		if d == nil {
+			continue
+		}
+		dropped[i] = true
+		x := &b.Drops[i]
+		var flags byte
+		if x.Expired {
+			flags |= flagOutlived
+		}
+		p.frame.tag(tagDrop)
+		p.frame.uint(d.number)
+		p.frame.byte(flags)
+		p.frame.string(x.Error)
+		p.b.stager.drop(d, at, x.Expired, x.Error)
+	}
+	return dropped
+}
+
+// trim stages the end of a part of a log.
+func (p *planner) trim(t *tenant, x *driver.Trim) {
+	l := t.logs[x.Log]
+	if l == nil {
+		return
+	}
+	through, ok := placeOf(x.Through)
+	if through == 0 || !ok {
+		through = l.newest()
+	}
+	through = min(through, l.newest())
+	var flags byte
+	if x.Forget {
+		flags |= flagForget
+	}
+	p.frame.tag(tagTrim)
+	p.frame.string(x.Log)
+	p.frame.uint(through)
+	p.frame.byte(flags)
+	p.b.stager.trim(t, l, through, x.Forget)
 }
 
 // enqueue stages one delivery, unless one of the same message, group and key is live.
@@ -327,12 +425,20 @@ func (p *planner) count(t *tenant, b *driver.Batch, at int64) []int64 {
 	values := make([]int64, len(b.Counters))
 	for i := range b.Counters {
 		c := &b.Counters[i]
-		k := t.counter(c.Key)
-		fires := reaches(k.value, c)
+		var before, until int64
+		if k := t.counters[c.Key]; k != nil && !k.over(p.now) {
+			before, until = k.value, k.until
+		}
+		fires := reaches(before, c)
+		if !c.Until.IsZero() {
+			until = max(until, nanosOf(c.Until))
+		}
+		values[i] = before + c.Add
 		p.frame.tag(tagCounter)
 		p.frame.string(c.Key)
-		p.frame.int(c.Add)
-		values[i] = p.b.stager.add(k, c.Add)
+		p.frame.int(values[i])
+		p.frame.int(until)
+		p.b.stager.tally(t, c.Key, values[i], until)
 		if fires {
 			for j := range c.Then {
 				p.enqueue(t, &c.Then[j], at)
@@ -360,6 +466,12 @@ func batchBytes(b *driver.Batch) int {
 	}
 	for i := range b.Decisions {
 		n += item + len(b.Decisions[i].MessageID) + len(b.Decisions[i].Decision)
+	}
+	for i := range b.Drops {
+		n += item + len(b.Drops[i].Error)
+	}
+	for i := range b.Trims {
+		n += item + len(b.Trims[i].Log)
 	}
 	n += enqueueBytes(b.Deliveries)
 	for i := range b.Appends {

@@ -29,10 +29,18 @@ func (a byAge) moved(place int)     { a.place = place }
 
 // before: a session competes with the highest priority among its due waiting messages, then by the age of its first.
 func (l *lane) before(o *lane) bool {
-	if a, b := l.priority(), o.priority(); a != b {
+	a, b := l.priority(), o.priority()
+	first, other := l.due.first().delivery, o.due.first().delivery
+	if by := first.group.ageing; by > 0 {
+		if x, y := first.order-by*int64(a), other.order-by*int64(b); x != y {
+			return x < y
+		}
+		return first.number < other.number
+	}
+	if a != b {
 		return a > b
 	}
-	return l.due.first().older(o.due.first().delivery)
+	return first.older(other)
 }
 
 func (l *lane) moved(place int) { l.place = place }

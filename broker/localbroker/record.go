@@ -15,18 +15,25 @@ const (
 	tagEnd      tag = iota
 	tagMark         // key, hash, until, value
 	tagProducer     // id, seq
-	tagSettle       // delivery number, flags, due, cause
+	tagSettle       // delivery number, lease sequence, flags, due, cause
 	tagMessage      // id, hash, body, decision
 	tagDecision     // message id, decision
 	tagEnqueue      // number, message id, group, key, session, priority, deliver-at, ttl end, info
 	tagAppend       // log, data
-	tagCounter      // key, add
+	tagCounter      // key, value, until
+	tagDrop         // delivery number, flags, cause
+	tagTrim         // log, through, flags
+	tagLapse        // delivery number, attempt, cause
 )
 
 const (
 	flagRequeue byte = 1 << iota
 	flagAttempt
 )
+
+const flagOutlived byte = 1 // of tagDrop
+
+const flagForget byte = 1 // of tagTrim
 
 // frameBuilder writes the records of one group and knows where their values will lie.
 type frameBuilder struct {
@@ -94,15 +101,22 @@ func (r *replayer) group(payload []byte, segment uint32, offset int64) error {
 func (r *replayer) record() error {
 	at := int64(r.fixed64()) //nolint:gosec // written from an int64
 	commit := r.uint()
-	t := r.s.tenant(r.string())
+	name := r.string()
 	if r.err != nil {
 		return r.err
+	}
+	var t *tenant
+	if name != "" { // lapses are of any tenant
+		t = r.s.tenant(name)
 	}
 	r.s.clock, r.s.commit = at, commit
 	for {
 		k := tag(r.byte())
 		if r.err != nil || k == tagEnd {
 			return r.err
+		}
+		if t == nil && k != tagLapse {
+			return fmt.Errorf("an item %d of no tenant", k)
 		}
 		if err := r.item(k, t, at, commit); err != nil {
 			return err
@@ -136,8 +150,17 @@ func (r *replayer) item(k tag, t *tenant, at int64, commit uint64) error {
 		log, data := r.string(), r.value()
 		r.append(t.log(log), at, data)
 	case tagCounter:
-		key, n := r.string(), r.int()
-		r.add(t.counter(key), n)
+		key, value, until := r.string(), r.int(), r.int()
+		r.tally(t, key, value, until)
+	case tagDrop, tagLapse:
+		return r.ended(k, at)
+	case tagTrim:
+		log, through, flags := r.string(), r.uint(), r.byte()
+		if l := t.logs[log]; l != nil {
+			r.trim(t, l, through, flags&flagForget != 0)
+		} else if r.err == nil {
+			return fmt.Errorf("a trim of the unknown log %q", log)
+		}
 	default:
 		return fmt.Errorf("an unknown item %d", k)
 	}
@@ -145,7 +168,7 @@ func (r *replayer) item(k tag, t *tenant, at int64, commit uint64) error {
 }
 
 func (r *replayer) settled(at int64) error {
-	number, flags, due, cause := r.uint(), r.byte(), r.int(), r.string()
+	number, seq, flags, due, cause := r.uint(), r.uint(), r.byte(), r.int(), r.string()
 	d := r.s.deliveries[number]
 	if d == nil {
 		if r.err != nil {
@@ -153,7 +176,31 @@ func (r *replayer) settled(at int64) error {
 		}
 		return fmt.Errorf("a settlement of the unknown delivery %d", number)
 	}
+	d.seq = seq
 	r.settle(settlement{delivery: d, due: due, at: at, requeue: flags&flagRequeue != 0, attempt: flags&flagAttempt != 0, cause: cause})
+	return nil
+}
+
+// ended replays what happened to a delivery without a settlement.
+func (r *replayer) ended(k tag, at int64) error {
+	number := r.uint()
+	d := r.s.deliveries[number]
+	if k == tagLapse {
+		attempt, cause := int(r.int()), r.string()
+		if d != nil && attempt > d.attempt {
+			d.attempt = attempt
+			d.fail(cause)
+		}
+		return r.err
+	}
+	flags, cause := r.byte(), r.string()
+	if d == nil || r.err != nil {
+		if r.err != nil {
+			return r.err
+		}
+		return fmt.Errorf("an end of the unknown delivery %d", number)
+	}
+	r.drop(d, at, flags&flagOutlived != 0, cause)
 	return nil
 }
 

@@ -61,6 +61,13 @@ func (g *game) batch() *driver.Batch {
 		b.Producer = &driver.Producer{ID: g.pick("p", 3), Seq: uint64(1 + g.rnd.IntN(20))}
 	case 4:
 		b.Marks = []driver.Mark{{Key: g.pick("k", 20), Until: g.clock.Now().Add(g.some(time.Hour))}, {Key: g.pick("k", 20)}}
+	case 5:
+		b.Drops = []driver.Drop{
+			{MessageID: g.pick("m", 40), Group: g.pick("g", 3), Waiting: g.rnd.IntN(2) == 0, Optional: true, Error: "e"},
+			{MessageID: g.pick("m", 40), Group: "ttl", Expired: g.rnd.IntN(4) > 0, Optional: true},
+		}
+		b.Trims = []driver.Trim{{Log: "l", Forget: g.rnd.IntN(3) == 0}}
+		b.Counters = []driver.Counter{{Key: g.pick("d", 3), Add: 1, Until: g.clock.Now().Add(g.some(20 * time.Minute))}}
 	default:
 		b.Messages = []driver.Message{{ID: id, Body: make([]byte, g.rnd.IntN(300)), Decision: []byte("d")}}
 		for range g.rnd.IntN(3) {

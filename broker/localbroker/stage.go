@@ -13,7 +13,14 @@ type stager struct {
 	settles    []settlement
 	deliveries []*delivery
 	logs       []*eventLog
+	trims      []trim
 	counters   []*counter
+}
+
+// trim is a part of a log that is on its way out.
+type trim struct {
+	log     *eventLog
+	through uint64
 }
 
 // settlement is a settle on its way.
@@ -23,6 +30,7 @@ type settlement struct {
 	at       int64 // commit time, ns
 	requeue  bool
 	attempt  bool
+	dropped  bool // without a lease
 	cause    string
 }
 
@@ -71,13 +79,44 @@ func (g *stager) append(l *eventLog, at int64, data loc) (position uint64) {
 	l.events = append(l.events, logged{at, data})
 	g.s.refer(data, 1)
 	g.logs = append(g.logs, l)
-	return uint64(len(l.events))
+	return l.newest()
 }
 
-func (g *stager) add(c *counter, n int64) int64 {
-	c.value += n
+// drop ends a delivery without its lease. One that outlived its TTL stays expired and is accounted for.
+func (g *stager) drop(d *delivery, at int64, outlived bool, cause string) {
+	if outlived && d.stage != expired {
+		g.expire(d)
+	}
+	d.ending, d.leaving, d.seq = true, true, 0
+	g.settles = append(g.settles, settlement{delivery: d, at: at, dropped: true, cause: cause})
+}
+
+// trim forgets the events of a log up to a position, or the log: whoever appends next begins a new one.
+func (g *stager) trim(t *tenant, l *eventLog, through uint64, forget bool) {
+	if forget {
+		through = l.newest()
+		delete(t.logs, l.name)
+		if l.waiting > 0 {
+			t.logs[l.name] = &eventLog{name: l.name, waiting: l.waiting, changed: l.changed}
+			l.waiting, l.changed = 0, nil
+		}
+	}
+	g.trims = append(g.trims, trim{l, through})
+}
+
+// tally sets a counter.
+func (g *stager) tally(t *tenant, key string, value, until int64) {
+	c := t.counter(key)
+	c.value = value
+	if until != c.until {
+		if c.place >= 0 {
+			g.s.fading.remove(c.place)
+		}
+		if c.until = until; until != 0 {
+			g.s.fading.push(c)
+		}
+	}
 	g.counters = append(g.counters, c)
-	return c.value
 }
 
 func (g *stager) mark(t *tenant, key string, hash uint64, until int64, value []byte) {
@@ -107,9 +146,15 @@ func (g *stager) expire(d *delivery) {
 	g.outlived(d)
 }
 
-// outlived is the rest of expire for a delivery that has left its group. It ended with its TTL, whenever that is noticed.
+// outlived is the rest of expire for a delivery that has left its group. It ended with its TTL, whenever that is noticed, and
+// keeps its message alive until a drop accounts for it.
 func (g *stager) outlived(d *delivery) {
 	d.stage, d.ended = expired, d.ttl
+	g.s.outlived.push(d)
+}
+
+// let releases a message from one of its deliveries.
+func (g *stager) let(d *delivery) {
 	if d.message.live--; d.message.live == 0 {
 		g.s.rest(d.message)
 	}
@@ -124,14 +169,14 @@ func (g *stager) reveal(now int64) {
 		g.s.refer(m.decision, -1)
 		m.decision, m.staged, m.deciding = m.staged, loc{}, false
 	}
-	for i := range g.settles {
-		g.end(&g.settles[i], now)
-	}
 	for _, d := range g.deliveries {
 		if d.stage == staged { // a replay may have expired it already
 			d.group.link(d)
 			d.group.enter(d, d.due, now)
 		}
+	}
+	for i := range g.settles {
+		g.end(&g.settles[i], now)
 	}
 	for _, m := range g.messages {
 		m.shown = true
@@ -140,11 +185,14 @@ func (g *stager) reveal(now int64) {
 		}
 	}
 	for _, l := range g.logs {
-		l.shown = len(l.events)
+		l.shown = l.newest()
 		if l.changed != nil {
 			close(l.changed)
 			l.changed = nil
 		}
+	}
+	for _, t := range g.trims {
+		g.s.trim(t.log, t.through)
 	}
 	for _, c := range g.counters {
 		c.shown = c.value
@@ -162,15 +210,16 @@ func (g *stager) reveal(now int64) {
 func (g *stager) end(x *settlement, now int64) {
 	d := x.delivery
 	d.ending, d.leaving = false, false
-	if d.stage >= settled {
+	switch {
+	case d.stage == expired && x.dropped && !d.counted:
+		d.counted = true
+		d.fail(x.cause)
+		g.let(d)
+		return
+	case d.stage >= settled:
 		return
 	}
-	if x.cause != "" {
-		if len(d.errors) == maxErrors {
-			d.errors = append([]string(nil), d.errors[1:]...)
-		}
-		d.errors = append(d.errors, x.cause)
-	}
+	d.fail(x.cause)
 	if x.attempt {
 		d.attempt++
 	}
@@ -183,11 +232,11 @@ func (g *stager) end(x *settlement, now int64) {
 		return
 	}
 	d.group.leave(d)
-	d.group.settled++
-	d.stage, d.ended = settled, x.at
-	if d.message.live--; d.message.live == 0 {
-		g.s.rest(d.message)
+	if !x.dropped {
+		d.group.settled++
 	}
+	d.stage, d.ended = settled, x.at
+	g.let(d)
 }
 
 // reset forgets the group under way and keeps its room.
@@ -197,9 +246,11 @@ func (g *stager) reset() {
 	clear(g.settles)
 	clear(g.deliveries)
 	clear(g.logs)
+	clear(g.trims)
 	clear(g.counters)
 	g.messages, g.decisions, g.settles = g.messages[:0], g.decisions[:0], g.settles[:0]
 	g.deliveries, g.logs, g.counters = g.deliveries[:0], g.logs[:0], g.counters[:0]
+	g.trims = g.trims[:0]
 }
 
 // group finds or makes a group of a tenant.
@@ -224,10 +275,20 @@ func (t *tenant) log(name string) *eventLog {
 func (t *tenant) counter(key string) *counter {
 	c := t.counters[key]
 	if c == nil {
-		c = &counter{}
+		c = &counter{tenant: t, key: key, place: -1}
 		t.counters[key] = c
 	}
 	return c
+}
+
+// trim forgets the events of a log up to a position.
+func (s *state) trim(l *eventLog, through uint64) {
+	n := min(max(through, l.base)-l.base, uint64(len(l.events)))
+	for _, e := range l.events[:n] {
+		s.refer(e.data, -1)
+	}
+	l.events = append([]logged(nil), l.events[n:]...)
+	l.base += n
 }
 
 // time assigns the next commit its time and number.

@@ -15,6 +15,9 @@ type state struct {
 	marksDue   heap[*mark]          // all marks, by their end
 	retained   heap[*message]       // those without live deliveries, by when that became so
 	kept       int64                // bytes of retained
+	fading     heap[*counter]       // counters with an end
+	outlived   fifo[*delivery]      // expired ones, until a drop accounts for them
+	lapses     []lapse              // leases that ran out and that the log does not know of
 
 	clock  int64  // time of the newest commit, ns
 	commit uint64 // number of the newest commit
@@ -134,6 +137,7 @@ type delivery struct {
 	priority   uint8
 	held       bool // was leased and not settled since: it keeps its session's place
 	begun      bool // was leased or returned at least once: its TTL has no more to say
+	counted    bool // expired, and a drop accounted for it
 	ending     bool // a settlement is part of the group under way
 	leaving    bool // … and it is final
 }
@@ -147,8 +151,14 @@ func (d *delivery) perishable() bool { return d.ttl != 0 && !d.begun }
 // outlived says that the TTL ran out before the first lease.
 func (d *delivery) outlived(now int64) bool { return d.perishable() && now >= d.ttl }
 
-// before orders a queue: priority, then age.
+// before orders a queue: priority, then age; or age with what the priority adds to it.
 func (d *delivery) before(o *delivery) bool {
+	if by := d.group.ageing; by > 0 {
+		if a, b := d.order-by*int64(d.priority), o.order-by*int64(o.priority); a != b {
+			return a < b
+		}
+		return d.number < o.number
+	}
 	if d.priority != o.priority {
 		return d.priority > o.priority
 	}
@@ -167,14 +177,29 @@ func (d *delivery) moved(place int) { d.place = place }
 // maxErrors bounds delivery.errors.
 const maxErrors = 16
 
-// eventLog is one log: its events in order, the first shown of them visible.
+// fail keeps why an attempt ended, the newest maxErrors of them.
+func (d *delivery) fail(cause string) {
+	if cause == "" {
+		return
+	}
+	if len(d.errors) == maxErrors {
+		d.errors = append([]string(nil), d.errors[1:]...)
+	}
+	d.errors = append(d.errors, cause)
+}
+
+// eventLog is one log: its events in order, those up to shown visible.
 type eventLog struct {
 	name    string
+	base    uint64 // events that were forgotten
 	events  []logged
-	shown   int
+	shown   uint64        // position of the newest visible event
 	waiting int           // readers that wait
 	changed chan struct{} // closed by the next event; nil when nobody waits
 }
+
+// newest is the position of the newest event, shown or not.
+func (l *eventLog) newest() uint64 { return l.base + uint64(len(l.events)) }
 
 type logged struct {
 	at   int64
@@ -223,7 +248,19 @@ type producer struct {
 func (p *producer) idle(now int64) bool { return now-p.used > int64(idleProducer) }
 
 // counter is one counter: what commits see, and what readers see.
-type counter struct{ value, shown int64 }
+type counter struct {
+	tenant       *tenant
+	key          string
+	value, shown int64
+	until        int64 // when it is forgotten, ns; 0 = never
+	place        int   // among those with an end; −1 = it has none
+}
+
+func (c *counter) before(o *counter) bool { return c.until < o.until }
+func (c *counter) moved(place int)        { c.place = place }
+
+// over says that the counter is 0 again.
+func (c *counter) over(now int64) bool { return c.until != 0 && c.until <= now }
 
 // fifo is a queue on a slice.
 type fifo[T any] struct {
@@ -295,8 +332,14 @@ func (s *state) forget(oldest, maxBytes int64, limit int) {
 	}
 }
 
-// lapse drops marks whose end has come, at most limit of them.
+// lapse drops marks and counters whose end has come, at most limit of each.
 func (s *state) lapse(now int64, limit int) {
+	for n := limit; n > 0 && s.fading.len() > 0 && s.fading.first().over(now); n-- {
+		c := s.fading.pop()
+		if c.tenant.counters[c.key] == c {
+			delete(c.tenant.counters, c.key)
+		}
+	}
 	for ; limit > 0 && s.marksDue.len() > 0 && s.marksDue.first().until <= now; limit-- {
 		m := s.marksDue.pop()
 		if m.tenant.marks[m.key] == m {

@@ -243,7 +243,7 @@ func TestSettleWithOutputsIsOneEffect(t *testing.T) {
 		t.Errorf("output inherits %+v", m)
 	}
 	stale := b.Settle(t.Context(), alice, []semabus.Settlement{{Token: d.Lease.Token, Outcome: semabus.SettleDone}})[0]
-	if semabus.ReasonOf(stale.Err) != semabus.ReasonStaleLease {
+	if semabus.ReasonOf(stale.Err) != semabus.ReasonAlreadySettled {
 		t.Errorf("a settled lease settles again: %+v", stale)
 	}
 }

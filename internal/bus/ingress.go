@@ -138,7 +138,7 @@ func (b *Bus) decideIngress(ctx context.Context, tenant string, ds []semabus.Del
 		switch err := done[i].Err; {
 		case err == nil && len(commits[i].Entries) > 0:
 			b.metrics.Published(commits[i].Entries[0].Decision.Outcome)
-		case err == nil, semabus.ReasonOf(err) == semabus.ReasonStaleLease: // another router decides it
+		case err == nil, gone(err): // another router decides it
 		case Transient(err):
 			failed = err
 		default:

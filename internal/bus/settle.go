@@ -22,6 +22,9 @@ type SettleResult struct {
 // a lost answer, short enough that such marks do not fill the dedup memory.
 const leaseWindow = 10 * time.Minute
 
+// rootMemory is how long a root's spent budget is remembered after its newest message: a loop slower than that does no harm.
+const rootMemory = 7 * 24 * time.Hour
+
 // settling is one settlement under way.
 type settling struct {
 	s      *semabus.Settlement
@@ -33,7 +36,8 @@ type settling struct {
 }
 
 // Settle ends deliveries. Each settlement is a commit of its own: the settlement, its outputs and their deliveries become
-// true together, and all commits of one call share one write. A stale lease gets FAILED_PRECONDITION/STALE_LEASE and
+// true together, and all commits of one call share one write. A stale lease gets FAILED_PRECONDITION/STALE_LEASE, one
+// that ended its delivery before ALREADY_SETTLED, and
 // changes nothing; a known op id returns the first result.
 func (b *Bus) Settle(ctx context.Context, p semabus.Principal, ss []semabus.Settlement) []SettleResult {
 	results := make([]SettleResult, len(ss))
@@ -235,7 +239,7 @@ func (b *Bus) outputs(ctx context.Context, p semabus.Principal, w *settling, sc 
 		}
 	}
 	key := within("root/", root)
-	w.commit.Counters = []driver.Counter{{Key: key, Add: int64(n)}}
+	w.commit.Counters = []driver.Counter{{Key: key, Add: int64(n), Until: b.clock.Now().Add(rootMemory)}}
 	w.commit.Conditions = []driver.Condition{{Counter: key, AtMost: semabus.MaxRootMessages - int64(n)}}
 	w.commit.Value = encodeReceipts(receipts(&w.commit))
 	return nil
@@ -287,7 +291,7 @@ func overBudget(c *broker.Commit, err error) bool {
 		return false
 	}
 	reason := semabus.ReasonOf(err)
-	return reason != semabus.ReasonStaleLease && reason != semabus.ReasonPositionMismatch
+	return reason != semabus.ReasonStaleLease && reason != semabus.ReasonAlreadySettled && reason != semabus.ReasonPositionMismatch
 }
 
 // park sends every output of a settlement whose root has used up its budget to the dead-letter queue instead.

@@ -53,7 +53,7 @@ func TestOneCallManySettlements(t *testing.T) {
 	ss[n] = ss[0]
 	ss[n].OpID, ss[n].Outputs = "other", nil
 	for i, r := range b.Settle(t.Context(), alice, ss) {
-		if i < n && (r.Err != nil || len(r.Settled.Outputs) != 1) || i == n && semabus.ReasonOf(r.Err) != semabus.ReasonStaleLease {
+		if i < n && (r.Err != nil || len(r.Settled.Outputs) != 1) || i == n && semabus.ReasonOf(r.Err) != semabus.ReasonAlreadySettled {
 			t.Errorf("settlement %d: %+v", i, r)
 		}
 	}

@@ -203,7 +203,7 @@ func (s *Subscription) Extend(ctx context.Context, es []Extension) []error {
 		case !ours:
 		case err == nil && es[i].For > 0:
 			s.leases[string(es[i].Token)] = now.Add(es[i].For)
-		case err == nil || semabus.ReasonOf(err) == semabus.ReasonStaleLease:
+		case err == nil || gone(err):
 			delete(s.leases, string(es[i].Token))
 		}
 	}
@@ -246,6 +246,12 @@ func (s *Subscription) renew(ctx context.Context, term time.Duration, until time
 	return failed
 }
 
+// gone says that a lease is over, whatever ended it.
+func gone(err error) bool {
+	reason := semabus.ReasonOf(err)
+	return reason == semabus.ReasonStaleLease || reason == semabus.ReasonAlreadySettled
+}
+
 func (s *Subscription) forget(token []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -256,7 +262,7 @@ func (s *Subscription) forget(token []byte) {
 func (s *Subscription) Settle(ctx context.Context, ss []semabus.Settlement) []SettleResult {
 	results := s.bus.Settle(ctx, s.p, ss)
 	for i := range results {
-		if results[i].Err == nil || semabus.ReasonOf(results[i].Err) == semabus.ReasonStaleLease {
+		if results[i].Err == nil || gone(results[i].Err) {
 			s.forget(ss[i].Token)
 		}
 	}
