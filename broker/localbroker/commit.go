@@ -13,21 +13,55 @@ import (
 // maxGroupBytes bounds the batches that one write takes together; a single larger batch goes alone.
 const maxGroupBytes = 8 << 20
 
+// maxGroupBatches bounds how long a group is planned under the lock, and with it how long the next one waits.
+const maxGroupBatches = 2048
+
 // request is one call of Commit on its way, or work that must have the log for itself.
 type request struct {
 	batches []*driver.Batch
 	alone   func() error // instead of batches
+	urgent  bool         // it settles: see committer
 	size    int
 	results []driver.Result
 	err     error
 	wake    chan bool // true = lead the next group, false = done
 }
 
-// committer lets one of its callers at a time lead: plan, write and reveal everything that waits.
+// committer lets one of its callers at a time lead: plan, write and reveal a group of those that wait. Settlements go first:
+// each of them ends work that is done already and makes room for more, and under a flood of publishes they would otherwise
+// wait for all of it.
 type committer struct {
 	mu      sync.Mutex
-	waiting []*request
+	urgent  fifo[*request]
+	waiting fifo[*request]
 	leading bool
+}
+
+// next is who leads next, and leaves its queue.
+func (c *committer) next() *request {
+	switch {
+	case c.urgent.len() > 0:
+		return c.urgent.pop()
+	case c.waiting.len() > 0:
+		return c.waiting.pop()
+	}
+	return nil
+}
+
+// fill adds to a group what waits, as far as it fits, settlements first. Work that must be alone leads its own group.
+func (c *committer) fill(group []*request) ([]*request, int) {
+	size, n := group[0].size, len(group[0].batches)
+	for _, q := range [...]*fifo[*request]{&c.urgent, &c.waiting} {
+		for q.len() > 0 {
+			r := q.items[q.head]
+			if r.alone != nil || size+r.size > maxGroupBytes || n+len(r.batches) > maxGroupBatches {
+				break
+			}
+			size, n = size+r.size, n+len(r.batches)
+			group = append(group, q.pop())
+		}
+	}
+	return group, size
 }
 
 // requests keeps those that are done, for the next call.
@@ -52,7 +86,7 @@ func (b *Broker) Commit(ctx context.Context, batches []*driver.Batch) ([]driver.
 	for len(batches) > 0 {
 		n, size := share(batches)
 		r := newRequest()
-		r.batches, r.size = batches[:n], size
+		r.batches, r.size, r.urgent = batches[:n], size, len(batches[0].Settles) > 0
 		b.enter(r)
 		some, err := r.results, r.err
 		*r = request{wake: r.wake}
@@ -77,7 +111,7 @@ func share(batches []*driver.Batch) (n, size int) {
 		if more > maxBatchBytes {
 			more = 0
 		}
-		if n > 0 && size+more > maxGroupBytes {
+		if n > 0 && (size+more > maxGroupBytes || n == maxGroupBatches) {
 			break
 		}
 		n, size = n+1, size+more
@@ -97,9 +131,15 @@ func (b *Broker) exclusive(f func() error) error {
 func (b *Broker) enter(r *request) {
 	c := &b.committer
 	c.mu.Lock()
-	c.waiting = append(c.waiting, r)
 	lead := !c.leading
 	c.leading = true
+	switch {
+	case lead:
+	case r.urgent:
+		c.urgent.push(r)
+	default:
+		c.waiting.push(r)
+	}
 	c.mu.Unlock()
 	if lead {
 		runtime.Gosched() // whoever is about to commit joins the group: one sync serves them all
@@ -109,47 +149,26 @@ func (b *Broker) enter(r *request) {
 	b.lead(r)
 }
 
-// lead does one group, own among it, and hands the lead on.
+// lead does one group, own first, and hands the lead on.
 func (b *Broker) lead(own *request) {
 	c := &b.committer
-	c.mu.Lock()
-	n, size := 0, 0
-	for n < len(c.waiting) && (n == 0 || size+c.waiting[n].size <= maxGroupBytes) {
-		if c.waiting[n].alone != nil && n > 0 {
-			break
-		}
-		size += c.waiting[n].size
-		n++
-		if c.waiting[0].alone != nil {
-			break
-		}
-	}
-	b.group = append(b.group[:0], c.waiting[:n]...)
-	c.mu.Unlock()
-
-	if f := b.group[0].alone; f != nil {
-		b.group[0].err = f()
+	b.group = append(b.group[:0], own)
+	if own.alone != nil {
+		own.err = own.alone()
 	} else {
+		c.mu.Lock()
+		var size int
+		b.group, size = c.fill(b.group)
+		c.mu.Unlock()
 		b.commitGroup(b.group, size)
 	}
-	// The group leaves the queue only now: its first request is always the leader's.
-	done := b.group
+	for _, r := range b.group[1:] {
+		r.wake <- false
+	}
+	clear(b.group)
 	c.mu.Lock()
-	rest := copy(c.waiting, c.waiting[n:])
-	clear(c.waiting[rest:])
-	c.waiting = c.waiting[:rest]
-	var next *request
-	if rest > 0 {
-		next = c.waiting[0]
-	} else {
-		c.leading = false
-	}
-	for _, r := range done {
-		if r != own {
-			r.wake <- false
-		}
-	}
-	clear(done)
+	next := c.next()
+	c.leading = next != nil
 	c.mu.Unlock()
 	if next != nil {
 		next.wake <- true

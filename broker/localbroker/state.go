@@ -275,7 +275,10 @@ func (f *fifo[T]) pop() T {
 	var none T
 	x := f.items[f.head]
 	f.items[f.head] = none
-	if f.head++; f.head > 64 && f.head > len(f.items)/2 {
+	switch f.head++; {
+	case f.head == len(f.items):
+		f.items, f.head = f.items[:0], 0
+	case f.head > 64 && f.head > len(f.items)/2:
 		f.items = append([]T(nil), f.items[f.head:]...)
 		f.head = 0
 	}
