@@ -5,17 +5,38 @@ import (
 	"encoding/binary"
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
 )
 
-// A checkpoint is the whole index as of one place of the log, so that only what follows must be replayed and segments that
-// nothing refers to can go. It holds places of values, not the values; those of marks are the exception.
+// A checkpoint is the index as of the time between two frames of the log, so that only what follows the first of them must be
+// replayed and segments that nothing refers to can go. It is taken a piece at a time while commits go on: see replayer for
+// what makes the pieces one state again. It holds places of values, not the values; those of marks are the exception.
 //
-//	magic u32 | version u8 | log id 16 bytes | body | crc u32
+//	magic u32 | version u8 | log id 16 bytes | where the log goes on | entries … | entryEnd, numbers | crc u32
 const (
 	checkpointMagic   = 0x53424350 // "SBCP"
-	checkpointVersion = 2
+	checkpointVersion = 3
 	checkpointFile    = "CHECKPOINT"
+	checkpointHead    = 5 + 16
+
+	pieceBytes = 1 << 20 // written at once
+)
+
+// pieceEntries is how many entries are encoded under one lock; tests take fewer.
+var pieceEntries = 512
+
+// entry tells the entries of a checkpoint apart.
+type entry byte
+
+const (
+	entryEnd      entry = iota // frame, epoch, clock, commit, delivery number at the end
+	entryTenant                // name: of the entries that follow
+	entryMessage               // with its deliveries
+	entryLog                   // with its events
+	entryMark                  //
+	entryProducer              //
+	entryCounter               //
 )
 
 const (
@@ -43,64 +64,46 @@ func (w *indexWriter) loc(l loc) {
 	}
 }
 
-// encodeCheckpoint writes the state as it is; Broker.mu is held and no group is under way.
-func (b *Broker) encodeCheckpoint() []byte {
-	j := &b.journal
-	w := &indexWriter{buf: binary.LittleEndian.AppendUint32(nil, checkpointMagic)}
-	w.buf = append(w.buf, checkpointVersion)
-	w.buf = append(w.buf, j.logID[:]...)
-	w.uint(uint64(j.segment))
-	w.int(j.offset)
-	w.uint(j.number)
-	w.uint(b.epoch)
-	w.int(b.s.clock)
-	w.uint(b.s.commit)
-	w.uint(b.s.number)
-	w.uint(uint64(len(b.s.tenants)))
-	for _, t := range b.s.tenants {
-		w.tenant(t)
-	}
-	return binary.LittleEndian.AppendUint32(w.buf, checksum(0, w.buf))
-}
+func (w *indexWriter) kind(k entry) { w.buf = append(w.buf, byte(k)) }
 
-func (w *indexWriter) tenant(t *tenant) {
-	w.string(t.name)
-	w.uint(uint64(len(t.messages)))
-	for _, m := range t.messages {
-		w.message(m)
-	}
-	w.uint(uint64(len(t.logs)))
-	for _, l := range t.logs {
-		w.string(l.name)
-		w.uint(l.base)
-		w.uint(uint64(len(l.events)))
-		for _, e := range l.events {
-			w.int(e.at)
-			w.loc(e.data)
-		}
-	}
-	w.uint(uint64(len(t.marks)))
-	for _, m := range t.marks {
-		w.string(m.key)
-		w.fixed(m.hash)
-		w.int(m.until)
-		w.buf = appendData(w.buf, m.value)
-	}
-	w.uint(uint64(len(t.producers)))
-	for id, p := range t.producers {
-		w.string(id)
-		w.uint(p.seq)
-		w.int(p.used)
-	}
-	w.uint(uint64(len(t.counters)))
-	for key, c := range t.counters {
-		w.string(key)
-		w.int(c.value)
-		w.int(c.until)
+func (w *indexWriter) log(l *eventLog) {
+	w.kind(entryLog)
+	w.string(l.name)
+	w.uint(l.version)
+	w.uint(l.base)
+	shown := l.events[:l.shown-l.base]
+	w.uint(uint64(len(shown)))
+	for _, e := range shown {
+		w.int(e.at)
+		w.loc(e.data)
 	}
 }
 
+func (w *indexWriter) mark(m *mark) {
+	w.kind(entryMark)
+	w.string(m.key)
+	w.fixed(m.hash)
+	w.int(m.until)
+	w.buf = appendData(w.buf, m.value)
+}
+
+func (w *indexWriter) producer(id string, p *producer) {
+	w.kind(entryProducer)
+	w.string(id)
+	w.uint(p.seq)
+	w.int(p.used)
+}
+
+func (w *indexWriter) counter(c *counter) {
+	w.kind(entryCounter)
+	w.string(c.key)
+	w.int(c.shown)
+	w.int(c.until)
+}
+
+// message encodes what is visible of one.
 func (w *indexWriter) message(m *message) {
+	w.kind(entryMessage)
 	w.string(m.id)
 	w.fixed(m.hash)
 	w.int(m.at)
@@ -108,9 +111,17 @@ func (w *indexWriter) message(m *message) {
 	w.loc(m.body)
 	w.loc(m.decision)
 	w.int(m.idle)
-	w.uint(uint64(len(m.deliveries)))
+	n := 0
 	for _, d := range m.deliveries {
-		w.delivery(d)
+		if d.stage != staged {
+			n++
+		}
+	}
+	w.uint(uint64(n))
+	for _, d := range m.deliveries {
+		if d.stage != staged {
+			w.delivery(d)
+		}
 	}
 }
 
@@ -131,6 +142,7 @@ func (w *indexWriter) delivery(d *delivery) {
 		seq = d.seq
 	}
 	w.uint(seq)
+	w.uint(d.version)
 	w.buf = append(w.buf, flags, d.priority)
 	w.string(d.group.name)
 	w.string(d.key)
@@ -179,69 +191,77 @@ func (b *Broker) loadCheckpoint() (place, error) {
 }
 
 func (b *Broker) decodeCheckpoint(data []byte) (place, error) {
-	const head = 5 + 16
 	le := binary.LittleEndian
-	if len(data) < head+4 || le.Uint32(data) != checkpointMagic || le.Uint32(data[len(data)-4:]) != checksum(0, data[:len(data)-4]) {
+	if len(data) < checkpointHead+4 || le.Uint32(data) != checkpointMagic || le.Uint32(data[len(data)-4:]) != checksum(0, data[:len(data)-4]) {
 		return place{}, errDamaged(checkpointFile, 0, "the checksum does not match")
 	}
-	if data[4] != checkpointVersion || [16]byte(data[5:head]) != b.journal.logID {
+	if data[4] != checkpointVersion || [16]byte(data[5:checkpointHead]) != b.journal.logID {
 		return place{}, errForeign(checkpointFile, "", "it belongs to another log or another version of semabus: restore the whole folder")
 	}
-	r := &indexReader{decoder: decoder{buf: data[head : len(data)-4]}, s: b.s}
+	r := &indexReader{decoder: decoder{buf: data[checkpointHead : len(data)-4]}, s: b.s}
 	p := place{segment: uint32(r.uint()), offset: r.int(), number: r.uint()} //nolint:gosec // written from a uint32
-	b.epoch = r.uint()
-	b.s.clock, b.s.commit, b.s.number = r.int(), r.uint(), r.uint()
-	for range r.count() {
-		r.tenant()
+	var t *tenant
+	for r.err == nil {
+		k := entry(r.byte())
+		if k == entryEnd {
+			break
+		}
+		if k == entryTenant {
+			t = r.s.tenant(r.string())
+			continue
+		}
+		if t == nil {
+			r.fail()
+			break
+		}
+		r.entry(k, t)
 	}
+	p.until, b.epoch = r.uint(), r.uint()
+	b.s.clock, b.s.commit, b.s.number = r.int(), r.uint(), r.uint()
 	if r.err != nil {
-		return place{}, errDamaged(checkpointFile, int64(head+r.off), r.err.Error())
+		return place{}, errDamaged(checkpointFile, int64(checkpointHead+r.off), r.err.Error())
 	}
 	r.settle()
 	return p, nil
 }
 
-func (r *indexReader) tenant() {
-	t := r.s.tenant(r.string())
-	for range r.count() {
+func (r *indexReader) entry(k entry, t *tenant) {
+	switch k {
+	case entryMessage:
 		r.message(t)
-	}
-	for range r.count() {
-		name, base, n := r.string(), r.uint(), r.count()
-		if base == 0 && n == 0 { // somebody waited for its first event
-			continue
-		}
-		l := t.log(name)
-		l.events = make([]logged, n)
+	case entryLog:
+		l := t.log(r.string())
+		l.version, l.base = r.uint(), r.uint()
+		l.events = make([]logged, r.count())
 		for i := range l.events {
 			l.events[i] = logged{r.int(), r.loc()}
 		}
-		l.base = base
 		l.shown = l.newest()
-	}
-	for range r.count() {
+	case entryMark:
 		m := &mark{tenant: t, key: r.string(), hash: r.fixed64(), until: r.int(), value: clone(r.data())}
 		t.marks[m.key] = m
 		r.s.marksDue.push(m)
-	}
-	for range r.count() {
+	case entryProducer:
 		id := r.string()
 		t.producers[id] = &producer{seq: r.uint(), used: r.int()}
-	}
-	for range r.count() {
-		key := r.string()
-		v := r.int()
-		c := &counter{tenant: t, key: key, value: v, shown: v, until: r.int(), place: -1}
-		t.counters[key] = c
+	case entryCounter:
+		c := &counter{tenant: t, key: r.string(), value: r.int(), until: r.int(), place: -1}
+		c.shown = c.value
+		t.counters[c.key] = c
 		if c.until != 0 {
 			r.s.fading.push(c)
 		}
+	default:
+		r.fail()
 	}
 }
 
 func (r *indexReader) message(t *tenant) {
 	m := &message{tenant: t, place: -1, id: r.string(), hash: r.fixed64(), at: r.int(), commit: r.uint(), shown: true}
 	m.body, m.decision, m.idle = r.loc(), r.loc(), r.int()
+	if old := t.messages[m.id]; old != nil { // forgotten while the checkpoint was taken, and its id used again
+		r.forget(old)
+	}
 	t.messages[m.id] = m
 	for range r.count() {
 		r.delivery(t, m)
@@ -251,8 +271,20 @@ func (r *indexReader) message(t *tenant) {
 	}
 }
 
+// forget takes a message back that was read.
+func (r *indexReader) forget(m *message) {
+	m.gone = true
+	r.s.refer(m.body, -1)
+	r.s.refer(m.decision, -1)
+	for _, d := range m.deliveries {
+		r.s.refer(d.info, -1)
+		d.group.stored--
+		delete(r.s.deliveries, d.number)
+	}
+}
+
 func (r *indexReader) delivery(t *tenant, m *message) {
-	d := &delivery{message: m, number: r.uint(), seq: r.uint(), place: -1, timer: -1}
+	d := &delivery{message: m, number: r.uint(), seq: r.uint(), version: r.uint(), place: -1, timer: -1}
 	flags := r.byte()
 	d.priority = r.byte()
 	d.group = t.group(r.string())
@@ -284,6 +316,9 @@ func (r *indexReader) delivery(t *tenant, m *message) {
 // settle puts what was read into groups, in the order of their numbers, and into retention.
 func (r *indexReader) settle() {
 	slices.SortFunc(r.live, func(a, b *delivery) int { return cmp.Compare(a.number, b.number) })
+	gone := func(d *delivery) bool { return d.message.gone }
+	r.live, r.outlived = slices.DeleteFunc(r.live, gone), slices.DeleteFunc(r.outlived, gone)
+	r.idle = slices.DeleteFunc(r.idle, func(m *message) bool { return m.gone })
 	for _, d := range r.live {
 		held := d.held
 		d.held = false
@@ -311,40 +346,159 @@ func (b *Broker) checkpoint() error {
 
 // writeCheckpoint is checkpoint for who holds the lock of that.
 func (b *Broker) writeCheckpoint() error {
-	var data []byte
-	var at uint32
-	var needed map[uint32]int
+	w := &checkpointWriter{b: b}
+	var from place
+	var needed map[uint32]usage
 	var written int64
 	err := b.exclusive(func() error {
-		if err := b.usable(); err != nil {
+		if err := b.settleDisk(); err != nil {
 			return err
-		}
-		if b.journal.unsynced {
-			if err := b.journal.file.Sync(); err != nil {
-				b.fault(err)
-				return errEngine(err)
-			}
-			b.journal.unsynced = false
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		data, at, needed = b.encodeCheckpoint(), b.journal.segment, maps.Clone(b.s.segments)
-		written, b.journal.written = b.journal.written, 0
+		j := &b.journal
+		from, needed = place{segment: j.segment, offset: j.offset, number: j.number}, maps.Clone(b.s.segments)
+		written, j.written = j.written, 0
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(b.o.FS, b.o.Dir, checkpointFile, data); err != nil {
+	if err := w.write(from); err != nil {
 		_ = b.exclusive(func() error { b.journal.written += written; return nil }) // Run tries again
 		return errEngine(err)
 	}
-	return b.dropSegments(at, needed)
+	return b.dropSegments(from.segment, needed)
+}
+
+// settleDisk makes everything that was written durable; the log is held exclusively.
+func (b *Broker) settleDisk() error {
+	if err := b.usable(); err != nil {
+		return err
+	}
+	if b.journal.unsynced {
+		if err := b.journal.file.Sync(); err != nil {
+			b.fault(err)
+			return errEngine(err)
+		}
+		b.journal.unsynced = false
+	}
+	return nil
+}
+
+// checkpointWriter writes the pieces of one checkpoint.
+type checkpointWriter struct {
+	indexWriter
+	b    *Broker
+	file File
+	at   int64
+	sum  uint32
+	held int // entries encoded since the lock was taken
+	err  error
+}
+
+// write makes the file whole and puts it in the place of the one before.
+func (w *checkpointWriter) write(from place) error {
+	return replaceFile(w.b.o.FS, w.b.o.Dir, checkpointFile, func(f File) error {
+		w.file = f
+		w.buf = binary.LittleEndian.AppendUint32(w.buf, checkpointMagic)
+		w.buf = append(w.buf, checkpointVersion)
+		w.buf = append(w.buf, w.b.journal.logID[:]...)
+		w.uint(uint64(from.segment))
+		w.int(from.offset)
+		w.uint(from.number)
+		w.b.mu.Lock()
+		w.entries()
+		w.b.mu.Unlock()
+		// The groups that were under way are through after this, or the engine is broken and the checkpoint void.
+		err := w.b.exclusive(func() error {
+			if err := w.b.settleDisk(); err != nil {
+				return err
+			}
+			w.b.mu.Lock()
+			defer w.b.mu.Unlock()
+			w.kind(entryEnd)
+			w.uint(w.b.journal.number)
+			w.uint(w.b.epoch)
+			w.int(w.b.s.clock)
+			w.uint(w.b.s.commit)
+			w.uint(w.b.s.number)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		w.flush()
+		w.buf = binary.LittleEndian.AppendUint32(w.buf, w.sum)
+		w.flush()
+		return w.err
+	})
+}
+
+// entries encodes the state. Broker.mu is held, and given up between entries: a map that changes while it is ranged over
+// shows every key that was there all the time.
+func (w *checkpointWriter) entries() {
+	for _, t := range w.b.s.tenants {
+		w.tenant(t)
+	}
+}
+
+func (w *checkpointWriter) tenant(t *tenant) {
+	w.kind(entryTenant)
+	w.string(t.name)
+	for _, m := range t.messages {
+		if m.shown {
+			w.message(m)
+			w.pause()
+		}
+	}
+	for _, l := range t.logs {
+		if l.shown > 0 {
+			w.log(l)
+			w.held += len(l.events)
+			w.pause()
+		}
+	}
+	for _, m := range t.marks {
+		w.mark(m)
+		w.pause()
+	}
+	for id, p := range t.producers {
+		w.producer(id, p)
+		w.pause()
+	}
+	for _, c := range t.counters {
+		w.counter(c)
+		w.pause()
+	}
+}
+
+// pause lets others have the lock, and writes what has gathered.
+func (w *checkpointWriter) pause() {
+	if w.held++; w.held < pieceEntries {
+		return
+	}
+	w.held = 0
+	w.b.mu.Unlock()
+	if len(w.buf) >= pieceBytes {
+		w.flush()
+	}
+	runtime.Gosched() // who waits comes first
+	w.b.mu.Lock()
+}
+
+func (w *checkpointWriter) flush() {
+	if w.err == nil {
+		_, w.err = w.file.WriteAt(w.buf, w.at)
+	}
+	w.sum = checksum(w.sum, w.buf)
+	w.at += int64(len(w.buf))
+	w.buf = w.buf[:0]
 }
 
 // dropSegments removes the segments before the checkpoint's that nothing referred to when it was encoded. What is let go of
 // later still has its place in that checkpoint; and whoever found a loc earlier is waited for.
-func (b *Broker) dropSegments(before uint32, needed map[uint32]int) error {
+func (b *Broker) dropSegments(before uint32, needed map[uint32]usage) error {
 	segments, err := b.listSegments()
 	if err != nil {
 		return err
@@ -352,7 +506,7 @@ func (b *Broker) dropSegments(before uint32, needed map[uint32]int) error {
 	b.reading.Lock()
 	b.reading.Unlock() //nolint:staticcheck // a barrier: readers from now on find only what is needed
 	for _, n := range segments {
-		if n >= before || needed[n] > 0 {
+		if n >= before || needed[n].values > 0 {
 			continue
 		}
 		if f := b.cache.drop(n); f != nil {

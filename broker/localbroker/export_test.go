@@ -6,6 +6,8 @@ import (
 	"testing"
 )
 
+func init() { pieceEntries = 2 } // so that every test's checkpoint is taken beside its commits
+
 // Checkpoint writes one now.
 func Checkpoint(b *Broker) error { return b.checkpoint() }
 
@@ -81,7 +83,7 @@ func Verify(t testing.TB, b *Broker) {
 	_ = b.exclusive(func() error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		v := &verifier{s: b.s, messages: map[*message]*tenant{}, stored: map[*group]int{}, segments: map[uint32]int{}}
+		v := &verifier{s: b.s, messages: map[*message]*tenant{}, stored: map[*group]int{}, segments: map[uint32]usage{}}
 		v.run()
 		for _, f := range v.faults {
 			t.Errorf("broken invariant: %s", f)
@@ -95,7 +97,7 @@ type verifier struct {
 	s        *state
 	messages map[*message]*tenant // those of t.messages, and those that were replaced and wait in retention
 	stored   map[*group]int
-	segments map[uint32]int
+	segments map[uint32]usage
 	faults   []string
 }
 
@@ -156,7 +158,8 @@ func (v *verifier) run() {
 
 func (v *verifier) refer(l loc) {
 	if l.size > 0 {
-		v.segments[l.segment]++
+		u := v.segments[l.segment]
+		v.segments[l.segment] = usage{u.values + 1, u.bytes + int64(l.size)}
 	}
 }
 

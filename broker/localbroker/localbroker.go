@@ -52,7 +52,8 @@ type Broker struct {
 	closed  bool
 	broken  error // why the engine stopped writing
 
-	wasRelaxed bool // of the life before, while recovering
+	wasRelaxed bool   // of the life before, while recovering
+	looseUntil uint64 // frame up to which a replay meets a checkpoint that was taken meanwhile
 }
 
 // Open opens the folder of an engine, or makes one, and replays what it holds. Errors: INVALID_ARGUMENT for a bad option,
@@ -128,7 +129,11 @@ func openMeta(o *Options) (*meta, error) {
 	m := &meta{cluster: o.ClusterID}
 	_, _ = rand.Read(m.logID[:])    // never fails
 	_, _ = rand.Read(m.tokenKey[:]) // never fails
-	if err := replaceFile(o.FS, o.Dir, metaFile, m.encode()); err != nil {
+	write := func(f File) error {
+		_, err := f.WriteAt(m.encode(), 0)
+		return err
+	}
+	if err := replaceFile(o.FS, o.Dir, metaFile, write); err != nil {
 		return nil, errEngine(err)
 	}
 	return m, nil

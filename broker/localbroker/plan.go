@@ -283,7 +283,9 @@ func (p *planner) apply(t *tenant, b *driver.Batch) driver.Result {
 	for i := range b.Appends {
 		f.tag(tagAppend)
 		f.string(b.Appends[i].Log)
-		r.Appended[i] = position(s.append(t.log(b.Appends[i].Log), at, f.data(b.Appends[i].Data)))
+		l := t.log(b.Appends[i].Log)
+		f.uint(l.newest() + 1)
+		r.Appended[i] = position(s.append(l, at, f.data(b.Appends[i].Data)))
 	}
 	for i := range b.Trims {
 		p.trim(t, &b.Trims[i])

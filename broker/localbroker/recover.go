@@ -15,6 +15,7 @@ type place struct {
 	segment uint32
 	offset  int64
 	number  uint64 // of the newest frame before
+	until   uint64 // of the newest frame when the checkpoint was done
 }
 
 // recover reads checkpoint and log, begins a new life, and leaves the journal at the end of the log.
@@ -48,6 +49,10 @@ func (b *Broker) recover() error {
 	end, err := b.replay(from, segments)
 	if err != nil {
 		return err
+	}
+	if b.journal.number < from.until {
+		return errDamaged(segmentName(b.journal.segment), b.journal.offset,
+			fmt.Sprintf("the log ends with frame %d, the checkpoint has seen frame %d", b.journal.number, from.until))
 	}
 	for n := range b.s.segments {
 		if !slices.Contains(segments, n) {
@@ -92,7 +97,7 @@ func (b *Broker) listSegments() ([]uint32, error) {
 func (b *Broker) replay(from place, segments []uint32) (*logEnd, error) {
 	r := &replayer{stager: &b.stager}
 	j := &b.journal
-	j.number = from.number
+	j.number, b.looseUntil = from.number, from.until
 	for n := from.segment; ; n++ {
 		last := !slices.Contains(segments, n+1)
 		if !slices.Contains(segments, n) {
@@ -140,6 +145,7 @@ func (b *Broker) replaySegment(r *replayer, end *logEnd) error {
 		at := end.offset + int64(end.used)
 		switch payload[0] {
 		case frameGroup:
+			r.loose = number <= b.looseUntil
 			if err := r.group(payload, n, at); err != nil {
 				return errDamaged(segmentName(n), at, err.Error())
 			}
@@ -333,7 +339,7 @@ func readWhole(fs FS, name string) ([]byte, error) {
 }
 
 // replaceFile writes a file whole: temporary name, sync, rename, sync of the folder.
-func replaceFile(fs FS, dir, name string, data []byte) error {
+func replaceFile(fs FS, dir, name string, fill func(File) error) error {
 	final, temp := filepath.Join(dir, name), filepath.Join(dir, name+".tmp")
 	if err := fs.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -342,7 +348,7 @@ func replaceFile(fs FS, dir, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(data, 0)
+	err = fill(f)
 	if err == nil {
 		err = f.Sync()
 	}

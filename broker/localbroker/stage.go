@@ -14,6 +14,7 @@ type stager struct {
 	deliveries []*delivery
 	logs       []*eventLog
 	trims      []trim
+	moves      []relocation
 	counters   []*counter
 }
 
@@ -66,7 +67,7 @@ func (g *stager) enqueue(d *delivery) {
 	d.group.stored++
 	g.s.deliveries[d.number] = d
 	g.s.refer(d.info, 1)
-	g.s.number = d.number
+	g.s.number = max(g.s.number, d.number)
 	g.deliveries = append(g.deliveries, d)
 }
 
@@ -185,14 +186,18 @@ func (g *stager) reveal(now int64) {
 		}
 	}
 	for _, l := range g.logs {
-		l.shown = l.newest()
+		l.shown, l.version = l.newest(), g.s.commit
 		if l.changed != nil {
 			close(l.changed)
 			l.changed = nil
 		}
 	}
 	for _, t := range g.trims {
+		t.log.version = g.s.commit
 		g.s.trim(t.log, t.through)
+	}
+	for i := range g.moves {
+		g.relocate(&g.moves[i])
 	}
 	for _, c := range g.counters {
 		c.shown = c.value
@@ -209,7 +214,7 @@ func (g *stager) reveal(now int64) {
 // end makes one settlement true.
 func (g *stager) end(x *settlement, now int64) {
 	d := x.delivery
-	d.ending, d.leaving = false, false
+	d.ending, d.leaving, d.version = false, false, g.s.commit
 	switch {
 	case d.stage == expired && x.dropped && !d.counted:
 		d.counted = true
@@ -247,10 +252,11 @@ func (g *stager) reset() {
 	clear(g.deliveries)
 	clear(g.logs)
 	clear(g.trims)
+	clear(g.moves)
 	clear(g.counters)
 	g.messages, g.decisions, g.settles = g.messages[:0], g.decisions[:0], g.settles[:0]
 	g.deliveries, g.logs, g.counters = g.deliveries[:0], g.logs[:0], g.counters[:0]
-	g.trims = g.trims[:0]
+	g.trims, g.moves = g.trims[:0], g.moves[:0]
 }
 
 // group finds or makes a group of a tenant.

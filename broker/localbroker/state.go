@@ -11,7 +11,7 @@ import (
 type state struct {
 	tenants    map[string]*tenant
 	deliveries map[uint64]*delivery // of retained messages, by number
-	segments   map[uint32]int       // references into each segment
+	segments   map[uint32]usage     // of each segment that something refers to
 	marksDue   heap[*mark]          // all marks, by their end
 	retained   heap[*message]       // those without live deliveries, by when that became so
 	kept       int64                // bytes of retained
@@ -25,7 +25,7 @@ type state struct {
 }
 
 func newState() *state {
-	return &state{tenants: map[string]*tenant{}, deliveries: map[uint64]*delivery{}, segments: map[uint32]int{}}
+	return &state{tenants: map[string]*tenant{}, deliveries: map[uint64]*delivery{}, segments: map[uint32]usage{}}
 }
 
 // tenant is everything of one tenant.
@@ -76,6 +76,7 @@ type message struct {
 	place      int   // among the retained; −1 = it lives
 	shown      bool  // durable: readers may see it
 	deciding   bool  // staged is part of the group under way
+	gone       bool  // forgotten: nothing refers to it any more
 }
 
 func (m *message) before(o *message) bool { return m.idle < o.idle }
@@ -125,7 +126,8 @@ type delivery struct {
 	expires int64    // of the lease, ns
 	at      int64    // when it was enqueued, ns
 	ended   int64    // when it was settled or expired, ns
-	seq     uint64   // newest grant of this life, 0 = none
+	seq     uint64   // newest grant of this life, or the one that settled it; 0 = none
+	version uint64   // commit that changed it last: a replay skips what is older
 
 	prev, next *delivery // live deliveries of the group, by number
 	lane       *lane     // of an ordered queue
@@ -194,6 +196,7 @@ type eventLog struct {
 	base    uint64 // events that were forgotten
 	events  []logged
 	shown   uint64        // position of the newest visible event
+	version uint64        // commit that changed it last and is visible: a replay skips what is older
 	waiting int           // readers that wait
 	changed chan struct{} // closed by the next event; nil when nobody waits
 }
@@ -285,14 +288,25 @@ func (f *fifo[T]) pop() T {
 	return x
 }
 
+// usage is what lives in one segment.
+type usage struct {
+	values int
+	bytes  int64
+}
+
 // refer counts one more (or one less) value in the segment of l.
 func (s *state) refer(l loc, n int) {
 	if l.size == 0 {
 		return
 	}
-	if s.segments[l.segment] += n; s.segments[l.segment] == 0 {
+	u := s.segments[l.segment]
+	u.values += n
+	u.bytes += int64(n) * int64(l.size)
+	if u.values == 0 {
 		delete(s.segments, l.segment)
+		return
 	}
+	s.segments[l.segment] = u
 }
 
 // rest puts a message without live deliveries into retention: since the end of its last delivery, which a replay finds alike.
@@ -322,6 +336,7 @@ func (s *state) forget(oldest, maxBytes int64, limit int) {
 			return
 		}
 		s.revive(m)
+		m.gone = true
 		if m.tenant.messages[m.id] == m {
 			delete(m.tenant.messages, m.id)
 		}
