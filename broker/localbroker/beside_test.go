@@ -33,6 +33,9 @@ func TestCheckpointBesideCommits(t *testing.T) {
 		keeper.Go(func() error {
 			for ctx.Err() == nil {
 				localbroker.House(b)
+				if _, err := localbroker.Clean(b); err != nil {
+					return err
+				}
 				if err := localbroker.Checkpoint(b); err != nil {
 					return err
 				}

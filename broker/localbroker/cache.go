@@ -83,23 +83,55 @@ func (c *cache) read(l loc) ([]byte, error) {
 		return nil, nil
 	}
 	k := frameKey{l.segment, l.frame}
-	c.mu.Lock()
-	payload, known := c.held[k]
-	f, ended := c.files[l.segment], c.ended
-	c.mu.Unlock()
+	payload, known, err := c.frame(k)
+	if err != nil {
+		return nil, err
+	}
 	if !known {
-		if ended {
-			return nil, errClosed()
-		}
-		if f == nil {
-			return nil, errDamaged(segmentName(l.segment), int64(l.frame)*frameAlign, "the segment is gone")
-		}
-		var err error
-		if payload, err = c.load(f, k); err != nil {
-			return nil, err
-		}
 		c.put(k, payload)
 	}
+	return valueIn(payload, l)
+}
+
+// look reads a frame without keeping it.
+func (c *cache) look(k frameKey) ([]byte, error) {
+	payload, _, err := c.frame(k)
+	return payload, err
+}
+
+// frame is the payload of a frame, from memory where it is known there.
+func (c *cache) frame(k frameKey) (payload []byte, known bool, err error) {
+	c.mu.Lock()
+	payload, known = c.held[k]
+	f, ended := c.files[k.segment], c.ended
+	c.mu.Unlock()
+	switch {
+	case known:
+		return payload, true, nil
+	case ended:
+		return nil, false, errClosed()
+	case f == nil:
+		return nil, false, errDamaged(segmentName(k.segment), int64(k.frame)*frameAlign, "the segment is gone")
+	}
+	payload, err = c.load(f, k)
+	return payload, false, err
+}
+
+// segments are the sizes of all segments, in bytes.
+func (c *cache) segments() map[uint32]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make(map[uint32]int64, len(c.files))
+	for n, f := range c.files {
+		if size, err := f.Size(); err == nil {
+			out[n] = size
+		}
+	}
+	return out
+}
+
+// valueIn is a value in the payload of its frame.
+func valueIn(payload []byte, l loc) ([]byte, error) {
 	end := uint64(l.offset) + uint64(l.size)
 	if end > uint64(len(payload)) {
 		return nil, errDamaged(segmentName(l.segment), int64(l.frame)*frameAlign, "the frame is shorter than its index says")

@@ -479,12 +479,19 @@ func (w *checkpointWriter) pause() {
 		return
 	}
 	w.held = 0
-	w.b.mu.Unlock()
 	if len(w.buf) >= pieceBytes {
+		w.b.mu.Unlock()
 		w.flush()
+		w.b.mu.Lock()
 	}
+	w.b.yield()
+}
+
+// yield lets others have mu, which is held, between two pieces of a long walk.
+func (b *Broker) yield() {
+	b.mu.Unlock()
 	runtime.Gosched() // who waits comes first
-	w.b.mu.Lock()
+	b.mu.Lock()
 }
 
 func (w *checkpointWriter) flush() {

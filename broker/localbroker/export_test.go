@@ -1,6 +1,7 @@
 package localbroker
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -50,6 +51,9 @@ func OpenFrame(data []byte) (payload []byte, ok bool) {
 func SealFrame(payload []byte) []byte {
 	return sealFrame(append(make([]byte, frameHeader), payload...), frameSeed([16]byte{}, 1), 1)
 }
+
+// Clean does a round of the cleaner and returns the bytes that it moved.
+func Clean(b *Broker) (int64, error) { return b.clean(context.Background(), 1<<40) }
 
 // House does what Run does once a second.
 func House(b *Broker) { b.house() }

@@ -41,9 +41,7 @@ func (p *planner) lapses(limit int) {
 	if n == 0 {
 		return
 	}
-	f.fixed(uint64(s.clock)) //nolint:gosec // read back as int64
-	f.uint(s.commit)
-	f.string("")
+	p.aside()
 	for _, l := range s.lapses[:n] {
 		if s.deliveries[l.delivery.number] != l.delivery {
 			continue // forgotten meanwhile

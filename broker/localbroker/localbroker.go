@@ -44,13 +44,14 @@ type Broker struct {
 	checkpoints sync.Mutex   // held while one is written, and by Close; taken before all others
 	reading     sync.RWMutex // read-held by whoever has taken a loc out of the state, until it is read; taken before mu
 
-	mu      sync.Mutex // guards everything below; cache.mu is not taken under it
-	s       *state
-	stager  stager
-	commits int64
-	epoch   uint64
-	closed  bool
-	broken  error // why the engine stopped writing
+	mu       sync.Mutex // guards everything below; cache.mu is not taken under it
+	s        *state
+	frontier uint32 // segment that is written to
+	stager   stager
+	commits  int64
+	epoch    uint64
+	closed   bool
+	broken   error // why the engine stopped writing
 
 	wasRelaxed bool   // of the life before, while recovering
 	looseUntil uint64 // frame up to which a replay meets a checkpoint that was taken meanwhile
@@ -86,7 +87,7 @@ func Open(o Options) (b *Broker, err error) {
 	b = &Broker{o: o, lock: lock, tokens: newTokens(m.tokenKey), cache: newCache(m.logID, o.CacheBytes), s: newState(), closing: make(chan struct{})}
 	b.planner.b = b
 	b.stager = stager{s: b.s, touch: func(*group) {}} // nobody waits while the log is replayed
-	b.journal = journal{fs: o.FS, dir: o.Dir, logID: m.logID, ahead: minAhead, full: o.SegmentBytes, opened: b.cache.open}
+	b.journal = journal{fs: o.FS, dir: o.Dir, logID: m.logID, ahead: minAhead, full: o.SegmentBytes, opened: b.opened}
 	if err := b.look(); err != nil {
 		return nil, err
 	}
@@ -101,6 +102,14 @@ func Open(o Options) (b *Broker, err error) {
 	}
 	b.house()
 	return b, nil
+}
+
+// opened hears of the segment that the log goes on in.
+func (b *Broker) opened(segment uint32, f File) {
+	b.cache.open(segment, f)
+	b.mu.Lock()
+	b.frontier = segment
+	b.mu.Unlock()
 }
 
 // openMeta reads the identity of the folder, or gives it one.
@@ -180,14 +189,26 @@ func (b *Broker) Run(ctx context.Context) error {
 		if err := b.writeLapses(); err != nil {
 			b.o.Logger.Warn("attempts of leases that ran out are not written down yet", "error", err)
 		}
-		b.mu.Lock()
-		due := b.closed || b.broken != nil
-		b.mu.Unlock()
-		if !due && b.journalWritten() >= b.o.CheckpointBytes {
-			if err := b.checkpoint(); err != nil {
-				b.o.Logger.Error("no checkpoint could be written", "error", err)
-			}
+		b.tidy(ctx)
+	}
+}
+
+// tidy writes a checkpoint where one is due, and cleans.
+func (b *Broker) tidy(ctx context.Context) {
+	b.mu.Lock()
+	over := b.closed || b.broken != nil
+	b.mu.Unlock()
+	if over {
+		return
+	}
+	if b.journalWritten() >= b.o.CheckpointBytes {
+		if err := b.checkpoint(); err != nil {
+			b.o.Logger.Error("no checkpoint could be written", "error", err)
+			return
 		}
+	}
+	if moved, err := b.clean(ctx, b.o.CleanBytes); err != nil {
+		b.o.Logger.Error("dead values keep their disk: the cleaner could not go on", "moved", moved, "error", err)
 	}
 }
 

@@ -41,6 +41,18 @@ func (x *relocation) at() (l *loc, ok bool) {
 	return nil, false
 }
 
+// bound is what the item of a move takes beside its value, at most.
+func (x *relocation) bound() int {
+	const numbers = 32 // tags, lengths and integers
+	switch x.what {
+	case movesBody, movesDecision:
+		return numbers + len(x.message.tenant.name) + len(x.message.id)
+	case movesEvent:
+		return numbers + len(x.tenant) + len(x.log.name)
+	}
+	return numbers
+}
+
 // write puts the item of a move into the frame, with the value.
 func (x *relocation) write(f *frameBuilder, value []byte) {
 	f.tag(tagMove)

@@ -31,6 +31,7 @@ type Options struct {
 
 	SegmentBytes    int64  // a segment is full from here on; 0 = 64 MiB
 	CheckpointBytes int64  // log to replay at most before a checkpoint is due; 0 = 128 MiB
+	CleanBytes      int64  // values that the cleaner moves out of mostly dead segments, at most, a second; 0 = 32 MiB
 	CacheBytes      int64  // frames kept in memory for readers; 0 = 64 MiB
 	MinFreeBytes    uint64 // free disk space below which new messages are refused; 0 = a tenth of the disk, at most 1 GiB
 }
@@ -54,6 +55,7 @@ func (o Options) withDefaults() Options {
 	o.KeepSettledBytes = orDefault(o.KeepSettledBytes, 1<<30)
 	o.SegmentBytes = orDefault(o.SegmentBytes, 64<<20)
 	o.CheckpointBytes = orDefault(o.CheckpointBytes, 2*o.SegmentBytes)
+	o.CleanBytes = orDefault(o.CleanBytes, 32<<20)
 	o.CacheBytes = orDefault(o.CacheBytes, 64<<20)
 	return o
 }
@@ -77,7 +79,7 @@ func (o *Options) validate() error {
 	}{
 		{"dedupMax", int64(o.DedupMax)}, {"dedupWindow", int64(o.DedupWindow)}, {"keepSettled", int64(o.KeepSettled)},
 		{"keepSettledBytes", o.KeepSettledBytes}, {"segmentBytes", o.SegmentBytes}, {"checkpointBytes", o.CheckpointBytes},
-		{"cacheBytes", o.CacheBytes},
+		{"cleanBytes", o.CleanBytes}, {"cacheBytes", o.CacheBytes},
 	} {
 		if n.value < 0 {
 			errs = append(errs, errInvalid(n.field, strconv.FormatInt(n.value, 10), "give 0 for the default, or a positive number"))

@@ -64,6 +64,7 @@ func (b *Broker) recover() error {
 			return err
 		}
 	}
+	b.frontier = b.journal.segment
 	return b.begin()
 }
 

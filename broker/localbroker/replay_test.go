@@ -148,8 +148,13 @@ func TestReplayIsTheSame(t *testing.T) {
 		for range 8 {
 			for range 150 {
 				g.step()
-				if g.rnd.IntN(100) == 0 {
+				switch g.rnd.IntN(200) {
+				case 0, 1:
 					if err := localbroker.Checkpoint(g.b); err != nil {
+						t.Fatal(err)
+					}
+				case 2, 3:
+					if _, err := localbroker.Clean(g.b); err != nil {
 						t.Fatal(err)
 					}
 				}
