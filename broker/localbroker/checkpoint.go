@@ -524,7 +524,7 @@ func (b *Broker) dropSegments(before uint32, needed map[uint32]usage) error {
 				return errEngine(err)
 			}
 		}
-		if err := b.o.FS.Remove(filepath.Join(b.o.Dir, segmentName(n))); err != nil {
+		if err := b.journal.retire(n); err != nil {
 			return errEngine(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -19,7 +20,7 @@ type journal struct {
 	file    File
 	seed    uint32
 	offset  int64  // of the next frame
-	filled  int64  // up to here the file holds zeros or frames, so that a sync has no metadata to write
+	filled  int64  // up to here the file has its blocks, so that a sync has no metadata to write
 	length  int64  // of the file
 	ahead   int64  // how much to fill at once
 	full    int64  // size from which a segment is full
@@ -32,6 +33,46 @@ type journal struct {
 	bytes    atomic.Int64 // of all segments
 	zeros    []byte
 	opened   func(segment uint32, f File) // hears of each new segment
+
+	spareMu sync.Mutex
+	spares  []string // files of dropped segments, for those to come
+}
+
+// maxSpares bounds the dropped segments whose files are kept for the next ones: a file that has its blocks already needs no
+// zeros written ahead and no metadata synced. What a spare holds is never taken for frames: checksums are seeded with the
+// number of the segment.
+const maxSpares = 2
+
+func spareName(n uint32) string { return fmt.Sprintf("%010d.spare", n) }
+
+// retire takes the file of a dropped segment out of the log: as a spare, or for good.
+func (j *journal) retire(n uint32) error {
+	name := filepath.Join(j.dir, segmentName(n))
+	j.spareMu.Lock()
+	defer j.spareMu.Unlock()
+	if len(j.spares) >= maxSpares {
+		return j.fs.Remove(name)
+	}
+	if err := j.fs.Rename(name, filepath.Join(j.dir, spareName(n))); err != nil {
+		return err
+	}
+	j.spares = append(j.spares, spareName(n))
+	return nil
+}
+
+// reuse gives a spare the name of a new segment; false where there is none.
+func (j *journal) reuse(n uint32) (bool, error) {
+	j.spareMu.Lock()
+	defer j.spareMu.Unlock()
+	if len(j.spares) == 0 {
+		return false, nil
+	}
+	last := len(j.spares) - 1
+	if err := j.fs.Rename(filepath.Join(j.dir, j.spares[last]), filepath.Join(j.dir, segmentName(n))); err != nil {
+		return false, err
+	}
+	j.spares = j.spares[:last]
+	return true, nil
 }
 
 const (
@@ -83,6 +124,10 @@ func (j *journal) roll(n uint32) error {
 		}
 		j.unsynced = false
 	}
+	reused, err := j.reuse(n)
+	if err != nil {
+		return err
+	}
 	f, err := j.fs.OpenFile(filepath.Join(j.dir, segmentName(n)), os.O_CREATE)
 	if err != nil {
 		return err
@@ -96,6 +141,10 @@ func (j *journal) roll(n uint32) error {
 		return errors.Join(err, f.Close())
 	}
 	j.use(n, f, 0, length)
+	if reused {
+		j.filled = min(length, j.full)
+		j.bytes.Add(length)
+	}
 	j.opened(n, f)
 	return nil
 }

@@ -1,13 +1,13 @@
 package localbroker
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // checkpoints begin where the log goes on after them.
@@ -22,6 +22,9 @@ type place struct {
 func (b *Broker) recover() error {
 	segments, err := b.listSegments()
 	if err != nil {
+		return err
+	}
+	if err := b.listSpares(); err != nil {
 		return err
 	}
 	from, err := b.loadCheckpoint()
@@ -91,6 +94,26 @@ func (b *Broker) listSegments() ([]uint32, error) {
 		}
 	}
 	return out, nil
+}
+
+// listSpares finds the spare files of the life before; what is beyond the bound goes.
+func (b *Broker) listSpares() error {
+	names, err := b.o.FS.ReadDir(b.o.Dir)
+	if err != nil {
+		return errEngine(err)
+	}
+	for _, name := range names {
+		switch {
+		case !strings.HasSuffix(name, ".spare"):
+		case len(b.journal.spares) < maxSpares:
+			b.journal.spares = append(b.journal.spares, name)
+		default:
+			if err := b.o.FS.Remove(filepath.Join(b.o.Dir, name)); err != nil {
+				return errEngine(err)
+			}
+		}
+	}
+	return nil
 }
 
 // replay applies every frame from a place to the end of the log and leaves the journal there. It changes no file. The end is
@@ -166,15 +189,16 @@ func (b *Broker) replaySegment(r *replayer, end *logEnd) error {
 	}
 }
 
-// torn says that something else than zeros follows the newest frame.
-func (e *logEnd) torn() bool {
+// torn says that the beginning of another frame of this segment follows the newest whole one. Other bytes mean nothing: a file
+// that was a segment before still holds what it held.
+func (e *logEnd) torn(seed uint32) bool {
 	rest := e.data[e.used:]
-	return bytes.Count(rest, []byte{0}) < len(rest)
+	return len(rest) >= frameHeader && binary.LittleEndian.Uint32(rest) == frameMagic && binary.LittleEndian.Uint32(rest[20:]) == checksum(seed, rest[:20])
 }
 
 // checkTail decides about what follows the newest frame: a torn write, or damage.
 func (b *Broker) checkTail(e *logEnd) error {
-	if !e.torn() || b.wasRelaxed {
+	if b.wasRelaxed {
 		return nil
 	}
 	if _, found := findFrame(e.data[e.used:], frameSeed(b.journal.logID, e.segment), b.journal.number); found {
@@ -183,13 +207,15 @@ func (b *Broker) checkTail(e *logEnd) error {
 	return nil
 }
 
-// mend makes the end of the log good to go on from: a torn write is wiped, and the newest frame is written again, because the
+// mend makes the end of the log good to go on from. What follows the newest frame is written over. That frame is written again, because the
 // process before may have died between writing and syncing it, or of a sync that failed, after which another one says nothing.
 // Of a relaxed log that is true for every frame of the segment. The next sync, of whatever follows, makes them durable.
 func (b *Broker) mend(e *logEnd) error {
 	at := e.offset + int64(e.used)
-	if e.torn() {
+	if e.torn(frameSeed(b.journal.logID, e.segment)) {
 		b.o.Logger.Warn("the end of the log was torn and is cut: nobody was told of it", "segment", segmentName(e.segment), "offset", at)
+	}
+	if b.wasRelaxed { // frames after a hole may be whole, and must not follow the new ones
 		if _, err := e.file.WriteAt(make([]byte, len(e.data)-e.used), at); err != nil {
 			return errEngine(err)
 		}
