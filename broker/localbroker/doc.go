@@ -31,14 +31,14 @@
 //
 // # Files
 //
-// META (format, cluster, log id, token key), LOCK, NNN.seg (frames) and CHECKPOINT. A segment is deleted once a checkpoint
-// stands behind it that names no message and no event in it, and nobody reads there any more. Log events are kept until
-// something trims them.
+// META (format, cluster, log id, token key), LOCK, NNN.seg (frames), CHECKPOINT, and at most two NNN.spare: files of dropped
+// segments that become the next ones. A segment is dropped once a checkpoint stands behind it that names no message and no
+// event in it, and nobody reads there any more. A checkpoint is taken a piece at a time, beside commits (checkpoint.go,
+// replay.go). Where less than half of a segment lives, the cleaner moves what does to the end of the log (clean.go, move.go).
+// Log events are kept until a Trim forgets them.
 //
 // # Known limits
 //
-// One live message or event keeps its whole segment: moving what lives out of old segments is not done yet. A grant is not
-// written, so a delivery with a TTL that was leased, never settled, and whose node stayed down beyond the TTL comes back as
-// expired instead of due. Marks with their values, and the index of messages and events, are held in memory; a checkpoint
-// stops commits for as long as encoding that index takes.
+// A grant is not written, so a delivery with a TTL that was leased, never settled, and whose node stayed down beyond the TTL
+// comes back as expired instead of due. Marks with their values, and the index of messages and events, are held in memory.
 package localbroker

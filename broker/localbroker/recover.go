@@ -207,9 +207,10 @@ func (b *Broker) checkTail(e *logEnd) error {
 	return nil
 }
 
-// mend makes the end of the log good to go on from. What follows the newest frame is written over. That frame is written again, because the
-// process before may have died between writing and syncing it, or of a sync that failed, after which another one says nothing.
-// Of a relaxed log that is true for every frame of the segment. The next sync, of whatever follows, makes them durable.
+// mend makes the end of the log good to go on from. What follows the newest frame will be written over. That frame is written
+// again, because the process before may have died between writing and syncing it, or of a sync that failed, after which
+// another one says nothing. Of a relaxed log that is true for every frame of the segment. The next sync, of whatever follows,
+// makes them durable.
 func (b *Broker) mend(e *logEnd) error {
 	at := e.offset + int64(e.used)
 	if e.torn(frameSeed(b.journal.logID, e.segment)) {
