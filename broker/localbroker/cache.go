@@ -82,15 +82,20 @@ func (c *cache) read(l loc) ([]byte, error) {
 	if l.size == 0 {
 		return nil, nil
 	}
-	k := frameKey{l.segment, l.frame}
-	payload, known, err := c.frame(k)
+	payload, err := c.keep(frameKey{l.segment, l.frame})
 	if err != nil {
 		return nil, err
 	}
-	if !known {
+	return valueIn(payload, l)
+}
+
+// keep reads a frame and keeps it for the next one who asks.
+func (c *cache) keep(k frameKey) ([]byte, error) {
+	payload, known, err := c.frame(k)
+	if err == nil && !known {
 		c.put(k, payload)
 	}
-	return valueIn(payload, l)
+	return payload, err
 }
 
 // look reads a frame without keeping it.

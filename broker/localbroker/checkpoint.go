@@ -37,6 +37,7 @@ const (
 	entryMark                  //
 	entryProducer              //
 	entryCounter               //
+	entryParked                // a slot
 )
 
 const (
@@ -99,6 +100,18 @@ func (w *indexWriter) counter(c *counter) {
 	w.string(c.key)
 	w.int(c.shown)
 	w.int(c.until)
+}
+
+func (w *indexWriter) parked(g *group, x *slot) {
+	w.kind(entryParked)
+	w.string(g.name)
+	w.fixed(x.hash)
+	for _, v := range [...]uint64{
+		x.number, uint64(x.order), x.commit, uint64(x.segment), uint64(x.frame), uint64(x.message), uint64(x.delivery), uint64(x.bytes), //nolint:gosec // read back as int64
+	} {
+		w.uint(v)
+	}
+	w.buf = append(w.buf, x.priority, x.values)
 }
 
 // message encodes what is visible of one.
@@ -167,6 +180,41 @@ type indexReader struct {
 	s              *state
 	live, outlived []*delivery
 	idle           []*message
+	parked         []parkedEntry
+}
+
+// parkedEntry is a slot as it was read, with its group.
+type parkedEntry struct {
+	slot
+	group *group
+}
+
+// slot reads one that is parked.
+func (r *indexReader) slot(t *tenant) {
+	x := parkedEntry{group: t.group(r.string())}
+	x.hash, x.number = r.fixed64(), r.uint()
+	x.order, x.commit = int64(r.uint()), r.uint() //nolint:gosec // written from an int64
+	for _, v := range [...]*uint32{&x.segment, &x.frame, &x.message, &x.delivery, &x.bytes} {
+		*v = uint32(r.uint()) //nolint:gosec // written from a uint32
+	}
+	x.priority, x.values = r.byte(), r.byte()
+	if r.err == nil {
+		r.parked = append(r.parked, x)
+	}
+}
+
+// park puts what was read into slots, by number. What was brought back while the checkpoint was taken is known already.
+func (r *indexReader) park() {
+	slices.SortFunc(r.parked, func(a, b parkedEntry) int { return cmp.Compare(a.number, b.number) })
+	for i := range r.parked {
+		x := &r.parked[i]
+		if r.s.deliveries[x.number] != nil || i > 0 && r.parked[i-1].number == x.number {
+			continue
+		}
+		r.s.use(x.segment, int(x.values), int64(x.bytes))
+		x.group.stored++
+		r.s.lot.add(x.group, x.slot)
+	}
 }
 
 func (r *indexReader) loc() loc {
@@ -251,6 +299,8 @@ func (r *indexReader) entry(k entry, t *tenant) {
 		if c.until != 0 {
 			r.s.fading.push(c)
 		}
+	case entryParked:
+		r.slot(t)
 	default:
 		r.fail()
 	}
@@ -332,6 +382,7 @@ func (r *indexReader) settle() {
 	for _, d := range r.outlived {
 		r.s.outlived.push(d)
 	}
+	r.park()
 	for _, m := range r.idle {
 		r.s.rest(m)
 	}
@@ -437,7 +488,25 @@ func (w *checkpointWriter) write(from place) error {
 
 // entries encodes the state. Broker.mu is held, and given up between entries: a map that changes while it is ranged over
 // shows every key that was there all the time.
+//
+// What is parked comes first: what is brought back meanwhile is among the messages then, at worst twice.
 func (w *checkpointWriter) entries() {
+	l := &w.b.s.lot
+	var of *tenant
+	for i := uint32(0); i < l.used; i++ {
+		x := l.at(i)
+		if x.commit == 0 {
+			continue
+		}
+		g := l.groups[x.group]
+		if of != g.tenant {
+			of = g.tenant
+			w.kind(entryTenant)
+			w.string(of.name)
+		}
+		w.parked(g, x)
+		w.pause()
+	}
 	for _, t := range w.b.s.tenants {
 		w.tenant(t)
 	}

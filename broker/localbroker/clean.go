@@ -103,6 +103,14 @@ func (b *Broker) living(in map[uint32]bool) (out []relocation) {
 			out = append(out, x)
 		}
 	}
+	l := &b.s.lot
+	for i := uint32(0); i < l.used; i++ {
+		if x := l.at(i); x.commit != 0 && in[x.segment] {
+			w := &whole{slot: i, number: x.number, from: *x}
+			out = append(out, relocation{what: movesWhole, whole: w, from: loc{x.segment, x.frame, x.message, x.bytes}})
+		}
+		pause(1)
+	}
 	for _, t := range b.s.tenants {
 		for _, m := range t.messages {
 			add(m.body, relocation{what: movesBody, message: m})
@@ -126,47 +134,72 @@ func (b *Broker) living(in map[uint32]bool) (out []relocation) {
 func (b *Broker) moveAll(xs []relocation) error {
 	b.reading.RLock()
 	defer b.reading.RUnlock()
-	values := make([][]byte, len(xs))
+	payloads := make([][]byte, len(xs))
 	size := 0
-	var last frameKey
-	var payload []byte
 	for i := range xs {
-		l := xs[i].from
-		if k := (frameKey{l.segment, l.frame}); payload == nil || k != last {
-			p, err := b.cache.look(k)
-			if err != nil {
+		k := frameKey{xs[i].from.segment, xs[i].from.frame}
+		if i > 0 && k == (frameKey{xs[i-1].from.segment, xs[i-1].from.frame}) {
+			payloads[i] = payloads[i-1]
+		} else {
+			var err error
+			if payloads[i], err = b.cache.look(k); err != nil {
 				return err
 			}
-			last, payload = k, p
 		}
-		v, err := valueIn(payload, l)
+		more, err := b.sizeOf(&xs[i], payloads[i])
 		if err != nil {
 			return err
 		}
-		values[i] = v
-		size += len(v) + xs[i].bound()
+		size += more
 	}
 	return b.exclusive(func() error {
 		if err := b.usable(); err != nil {
 			return err
 		}
-		return b.commitFrame(size, func() { b.planner.moves(xs, values) })
+		return b.commitFrame(size, func() { b.planner.moves(xs, payloads) })
 	})
 }
 
+// sizeOf bounds what a move takes in its frame.
+func (b *Broker) sizeOf(x *relocation, payload []byte) (int, error) {
+	if x.what != movesWhole {
+		return int(x.from.size) + x.bound(), nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.s.lot.find(x.whole.slot, x.whole.number) == nil { // brought back meanwhile: the next round moves its parts
+		return 0, nil
+	}
+	return x.whole.read(payload, b.s.lot.groups[x.whole.from.group])
+}
+
 // moves writes the items of values that are still where they were, and stages them.
-func (p *planner) moves(xs []relocation, values [][]byte) {
+func (p *planner) moves(xs []relocation, payloads [][]byte) {
 	f, begun := &p.frame, false
 	for i := range xs {
-		if l, ok := xs[i].at(); !ok || *l != xs[i].from {
+		x := &xs[i]
+		var value []byte
+		if x.what == movesWhole {
+			if x.whole.message == nil || p.b.s.lot.find(x.whole.slot, x.whole.number) == nil {
+				continue
+			}
+		} else if l, ok := x.at(); !ok || *l != x.from {
 			continue
+		} else if v, err := valueIn(payloads[i], x.from); err == nil {
+			value = v
+		} else {
+			continue // what is damaged stays where it is, for who asks for it to see
 		}
 		if !begun {
 			begun = true
 			p.aside()
 		}
-		xs[i].write(f, values[i])
-		p.b.stager.move(xs[i])
+		if x.what != movesWhole {
+			x.write(f, value)
+			p.b.stager.move(*x)
+		} else if x.whole.write(f, payloads[i]) == nil {
+			p.b.stager.moveWhole(x.whole)
+		}
 	}
 	if begun {
 		f.tag(tagEnd)

@@ -207,6 +207,7 @@ func (b *Broker) commitFrame(size int, plan func()) error {
 	b.mu.Lock()
 	p.now = b.nanos()
 	p.frame.begin(b.journal.segment, b.journal.offset, size)
+	b.stager.frame = frameKey{p.frame.segment, p.frame.frame}
 	plan()
 	b.mu.Unlock()
 	frame := p.frame

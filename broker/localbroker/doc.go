@@ -37,6 +37,11 @@
 // replay.go). Where less than half of a segment lives, the cleaner moves what does to the end of the log (clean.go, move.go).
 // Log events are kept until a Trim forgets them.
 //
+// # Memory
+//
+// A message in the index costs about 600 bytes. In a queue longer than 1,024 what waits behind is parked: some 90 bytes, and
+// read back from the log when its turn comes (park.go, whole.go). Values are never held but in the newest frames (cache.go).
+//
 // # Known limits
 //
 // A grant is not written, so a delivery with a TTL that was leased, never settled, and whose node stayed down beyond the TTL

@@ -7,7 +7,10 @@ import (
 	"testing"
 )
 
-func init() { pieceEntries = 2 } // so that every test's checkpoint is taken beside its commits
+func init() {
+	pieceEntries = 2 // so that every test's checkpoint is taken beside its commits
+	parkBehind = 3   // so that most of what waits is parked
+}
 
 // Checkpoint writes one now.
 func Checkpoint(b *Broker) error { return b.checkpoint() }
@@ -31,7 +34,7 @@ func SealCheckpoint(body []byte) []byte {
 
 // ReplayGroup reads the payload of a group frame into an empty state.
 func ReplayGroup(payload []byte) error {
-	r := &replayer{stager: &stager{s: newState(), touch: func(*group) {}}}
+	r := &replayer{stager: &stager{s: newState(), touch: func(*group) {}, places: map[*delivery]frameKey{}}}
 	return r.group(append([]byte{frameGroup}, payload...), 1, 0)
 }
 
@@ -146,6 +149,7 @@ func (v *verifier) run() {
 	}
 	v.equal("marks that lapse", v.s.marksDue.len(), marks)
 	v.retention()
+	v.parked()
 	deliveries := 0
 	for m, t := range v.messages {
 		v.message(t, m)
@@ -183,6 +187,52 @@ func (v *verifier) retention() {
 		}
 	}
 	v.equal("bytes kept", v.s.kept, kept)
+}
+
+// parked: every slot in use is in its group's heap and found by its hash, and its record is where it says.
+func (v *verifier) parked() {
+	l := &v.s.lot
+	used := 0
+	for i := uint32(0); i < l.used; i++ {
+		x := l.at(i)
+		if x.commit == 0 {
+			continue
+		}
+		used++
+		g := l.groups[x.group]
+		v.stored[g]++
+		u := v.segments[x.segment]
+		v.segments[x.segment] = usage{u.values + int(x.values), u.bytes + int64(x.bytes)}
+		if int(x.place) >= len(g.parked) || g.parked[x.place] != i {
+			v.faultf("slot %d is not in the heap of %s", i, g.name)
+		}
+		m, d, err := v.s.peek(i)
+		if err != nil {
+			v.faultf("slot %d: %v", i, err)
+			continue
+		}
+		if v.s.deliveries[d.number] != nil || g.tenant.messages[m.id] != nil || x.hash != l.hash(g.tenant, m.id) {
+			v.faultf("parked message %s is known otherwise, or by another hash", m.id)
+		}
+		found := false
+		for at := l.index[x.hash]; at != 0; at = l.at(at - 1).chain {
+			found = found || at == i+1
+		}
+		if !found {
+			v.faultf("parked message %s is not found by its hash", m.id)
+		}
+	}
+	v.equal("parked", l.count, used)
+	v.equal("slots in use or free", used+len(l.free), int(l.used))
+	for _, t := range v.s.tenants {
+		for _, g := range t.groups {
+			for at, i := range g.parked {
+				if p := (at - 1) / 2; at > 0 && l.before(i, g.parked[p], g.ageing) {
+					v.faultf("group %s: slot %d stands before its parent", g.name, i)
+				}
+			}
+		}
+	}
 }
 
 func (v *verifier) message(t *tenant, m *message) {
@@ -241,7 +291,7 @@ func (v *verifier) group(t *tenant, g *group) {
 	if g.tail != prev {
 		v.faultf("group %s: the last delivery is not the last", g.name)
 	}
-	v.equal("ready of group "+g.name, g.ready, count[ready])
+	v.equal("ready of group "+g.name, g.ready, count[ready]+int64(len(g.parked)))
 	v.equal("delayed of group "+g.name, g.delayed, count[delayed])
 	v.equal("leased of group "+g.name, g.leased, count[leased])
 	v.equal("queued of group "+g.name, int64(len(queued)), count[ready])
@@ -341,24 +391,36 @@ func Dump(b *Broker) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	add("clock %d commit %d kept %d segments %v marks %d", b.s.clock, b.s.commit, b.s.kept, b.s.segments, b.s.marksDue.len())
+	describe := func(m *message) {
+		idle := m.idle
+		if m.live > 0 {
+			idle = 0
+		}
+		add("message %s %d at %d commit %d %v %v live %d idle %d", m.id, m.hash, m.at, m.commit, m.body, m.decision, m.live, idle)
+		for _, d := range m.deliveries {
+			st, held, due := d.stage, d.held, d.due
+			if st == leased {
+				st, held = ready, false
+			}
+			if st != delayed {
+				due = 0
+			}
+			add("delivery %d of %s for %s key %q session %q priority %d stage %d held %v order %d due %d ttl %d at %d ended %d attempt %d %v %q counted %v",
+				d.number, m.id, d.group.name, d.key, d.session, d.priority, st, held, d.order, due, d.ttl, d.at, d.ended, d.attempt, d.info, d.errors, d.counted)
+		}
+	}
+	for i := uint32(0); i < b.s.lot.used; i++ {
+		if b.s.lot.at(i).commit != 0 {
+			m, _, err := b.s.peek(i)
+			if err != nil {
+				panic(err)
+			}
+			describe(m)
+		}
+	}
 	for _, t := range b.s.tenants {
 		for _, m := range t.messages {
-			idle := m.idle
-			if m.live > 0 {
-				idle = 0
-			}
-			add("message %s %d at %d commit %d %v %v live %d idle %d", m.id, m.hash, m.at, m.commit, m.body, m.decision, m.live, idle)
-			for _, d := range m.deliveries {
-				st, held, due := d.stage, d.held, d.due
-				if st == leased {
-					st, held = ready, false
-				}
-				if st != delayed {
-					due = 0
-				}
-				add("delivery %d of %s for %s key %q session %q priority %d stage %d held %v order %d due %d ttl %d at %d ended %d attempt %d %v %q counted %v",
-					d.number, m.id, d.group.name, d.key, d.session, d.priority, st, held, d.order, due, d.ttl, d.at, d.ended, d.attempt, d.info, d.errors, d.counted)
-			}
+			describe(m)
 		}
 		for _, g := range t.groups {
 			add("group %s ready %d delayed %d", g.name, g.ready+g.leased, g.delayed)
@@ -378,4 +440,11 @@ func Dump(b *Broker) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Parked is the number of messages that wait in compact form.
+func Parked(b *Broker) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.s.lot.count
 }

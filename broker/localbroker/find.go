@@ -29,9 +29,11 @@ func (b *Broker) Find(ctx context.Context, q *driver.Query) (*driver.Found, erro
 	}
 	b.reading.RLock()
 	defer b.reading.RUnlock()
-	f := b.lookUp(q)
+	f, err := b.lookUp(q)
+	if err != nil {
+		return nil, err
+	}
 	if f.Message != nil {
-		var err error
 		if f.Message.Body, err = b.cache.read(f.body); err != nil {
 			return nil, err
 		}
@@ -51,8 +53,8 @@ func (b *Broker) Find(ctx context.Context, q *driver.Query) (*driver.Found, erro
 }
 
 // lookUp answers from the index.
-func (b *Broker) lookUp(q *driver.Query) *finding {
-	f := &finding{}
+func (b *Broker) lookUp(q *driver.Query) (f *finding, err error) {
+	f = &finding{}
 	now := b.nanos()
 	limit := q.Max
 	if limit <= 0 {
@@ -62,19 +64,20 @@ func (b *Broker) lookUp(q *driver.Query) *finding {
 	defer b.mu.Unlock()
 	if q.Logs {
 		f.Logs, f.Next = b.logNames(q, limit)
-		return f
+		return f, nil
 	}
 	if q.Expired {
 		f.deliveries = b.expired(q.Tenant, limit, now)
-		return f
+		return f, nil
 	}
 	t := b.s.tenants[q.Tenant]
 	if t == nil {
-		return f
+		return f, nil
 	}
 	switch {
 	case q.Message != "":
-		if m := t.messages[q.Message]; m != nil && m.shown {
+		var m *message
+		if m, err = b.s.message(t, q.Message); m != nil && m.shown {
 			b.describe(f, m)
 			for _, d := range m.deliveries {
 				if d.stage != staged {
@@ -86,7 +89,7 @@ func (b *Broker) lookUp(q *driver.Query) *finding {
 		if g := t.groups[q.Group]; g != nil {
 			b.tick(g, now)
 			b.touch(g)
-			f.deliveries, f.Next = b.page(g, q.After, limit, now)
+			f.deliveries, f.Next, err = b.page(g, q.After, limit, now)
 		}
 	case q.Counter != "":
 		if c := t.counters[q.Counter]; c != nil && !c.over(now) {
@@ -99,7 +102,7 @@ func (b *Broker) lookUp(q *driver.Query) *finding {
 			f.deliveries = append(f.deliveries, b.describeDelivery(d, now))
 		}
 	}
-	return f
+	return f, err
 }
 
 // expired lists deliveries that outlived their TTL and are not accounted for.
@@ -146,7 +149,7 @@ func (b *Broker) describeDelivery(d *delivery, now int64) foundDelivery {
 }
 
 // page lists live deliveries of a group by number, after the one that the cursor names.
-func (b *Broker) page(g *group, after []byte, limit int, now int64) (page []foundDelivery, next []byte) {
+func (b *Broker) page(g *group, after []byte, limit int, now int64) (page []foundDelivery, next []byte, err error) {
 	var last uint64
 	d := g.head
 	if len(after) == 8 {
@@ -155,17 +158,28 @@ func (b *Broker) page(g *group, after []byte, limit int, now int64) (page []foun
 			d = known.next
 		}
 	}
-	for ; d != nil; d = d.next {
-		if d.number <= last {
+	parked := b.s.pageOf(g, last, limit+1)
+	for d != nil || len(parked) > 0 {
+		if d != nil && d.number <= last {
+			d = d.next
 			continue
 		}
 		if len(page) == limit {
-			return page, next
+			return page, next, nil
 		}
-		page = append(page, b.describeDelivery(d, now))
-		next = binary.BigEndian.AppendUint64(nil, d.number)
+		x := d
+		if len(parked) > 0 && (d == nil || b.s.lot.at(parked[0]).number < d.number) {
+			if _, x, err = b.s.peek(parked[0]); err != nil {
+				return nil, nil, err
+			}
+			parked = parked[1:]
+		} else {
+			d = d.next
+		}
+		page = append(page, b.describeDelivery(x, now))
+		next = binary.BigEndian.AppendUint64(nil, x.number)
 	}
-	return page, nil
+	return page, nil, nil
 }
 
 // logName is a log in a heap whose first is the largest: it keeps the smallest.
@@ -266,11 +280,17 @@ func (b *Broker) groupStats(g *group, now int64) semabus.GroupStats {
 	b.tick(g, now)
 	b.touch(g)
 	out := semabus.GroupStats{Group: g.name, Ready: g.ready, Delayed: g.delayed, Leased: g.leased, Settled: g.settled}
+	oldest := b.s.oldestParked(g)
 	for d := g.head; d != nil && g.ready > 0; d = d.next {
 		if d.stage == ready {
-			out.OldestReady = fromNanos(now).Sub(fromNanos(d.at))
+			if oldest == 0 || d.at < oldest {
+				oldest = d.at
+			}
 			break
 		}
+	}
+	if oldest > 0 {
+		out.OldestReady = fromNanos(now).Sub(fromNanos(oldest))
 	}
 	return out
 }

@@ -8,7 +8,9 @@ type group struct {
 	name       string
 	head, tail *delivery // live and shown, by number
 	queue      queue
-	ageing     int64 // a step of priority counts as much waiting, ns; 0 = priority comes first
+	parked     parkedHeap // in state.lot, by what comes first
+	lotID      uint32     // its place in lot.groups, plus one; 0 = nothing is parked
+	ageing     int64      // a step of priority counts as much waiting, ns; 0 = priority comes first
 	timers     heap[timed]
 	waiters    []*waiter // lease calls that found nothing, oldest first
 	alarm      int64     // when the alarm goes off, ns; 0 = not set
@@ -31,15 +33,25 @@ type waiter struct {
 	woken bool
 }
 
-// link adds a delivery to the live ones.
+// link adds a delivery to the live ones, at its place by number: nearly always the last.
 func (g *group) link(d *delivery) {
-	d.prev, d.next = g.tail, nil
-	if g.tail != nil {
-		g.tail.next = d
+	prev := g.tail
+	for prev != nil && prev.number > d.number {
+		prev = prev.prev
+	}
+	d.prev = prev
+	if prev != nil {
+		d.next = prev.next
+		prev.next = d
 	} else {
+		d.next = g.head
 		g.head = d
 	}
-	g.tail = d
+	if d.next != nil {
+		d.next.prev = d
+	} else {
+		g.tail = d
+	}
 }
 
 func (g *group) unlink(d *delivery) {
@@ -172,16 +184,24 @@ func (g *group) tick(now int64, by *stager) {
 }
 
 // order sets the shape of the queue.
-func (g *group) order(ordered bool, ageing time.Duration) {
-	if g.queue.ordered != ordered || g.ageing != int64(ageing) {
-		g.ageing = int64(ageing)
-		g.queue.reshape(ordered, g.head)
+func (s *state) order(g *group, ordered bool, ageing time.Duration) error {
+	if g.queue.ordered == ordered && g.ageing == int64(ageing) {
+		return nil
 	}
+	if ordered {
+		if err := s.unparkAll(g); err != nil {
+			return err
+		}
+	}
+	g.ageing = int64(ageing)
+	g.parked.rebuild(&s.lot)
+	g.queue.reshape(ordered, g.head)
+	return nil
 }
 
 // notify wakes as many waiters as there are deliveries to take.
 func (g *group) notify() {
-	n := g.queue.len()
+	n := g.queue.len() + len(g.parked)
 	for _, w := range g.waiters {
 		if n == 0 {
 			return

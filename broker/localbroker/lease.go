@@ -73,25 +73,29 @@ func (b *Broker) grantDue(r *driver.LeaseRequest, w *waiter, deadline time.Time)
 		t = b.s.tenant(r.Tenant)
 	}
 	g := t.group(r.Group)
-	g.order(r.SessionOrder, r.Ageing)
+	if err := b.s.order(g, r.SessionOrder, r.Ageing); err != nil {
+		return nil, 0, err
+	}
 	b.tick(g, now)
-	if got = b.grant(g, r, now); len(got) == 0 && wait > 0 {
+	if got, err = b.grant(g, r, now); len(got) == 0 && wait > 0 && err == nil {
 		w.woken = false
 		g.waiters = append(g.waiters, w)
 	}
 	b.touch(g)
-	return got, wait, nil
+	if len(got) > 0 {
+		err = nil // what was granted is theirs; the next call meets the fault again
+	}
+	return got, wait, err
 }
 
 // grant leases the first due deliveries of a group.
-func (b *Broker) grant(g *group, r *driver.LeaseRequest, now int64) []granted {
-	var got []granted
+func (b *Broker) grant(g *group, r *driver.LeaseRequest, now int64) (got []granted, err error) {
 	bytes := 0
 	expires := after(now, r.For)
 	for len(got) < r.Max {
-		d := g.queue.first()
-		if d == nil {
-			break
+		d, err := b.s.next(g)
+		if d == nil || err != nil {
+			return got, err
 		}
 		size := int(d.message.body.size)
 		if len(got) > 0 && r.MaxBytes > 0 && bytes+size > r.MaxBytes {
@@ -108,7 +112,7 @@ func (b *Broker) grant(g *group, r *driver.LeaseRequest, now int64) []granted {
 			body: d.message.body, info: d.info,
 		})
 	}
-	return got
+	return got, nil
 }
 
 // readLeased fetches bodies from the log.

@@ -11,6 +11,7 @@ const (
 	movesDecision                    // of a message: the same
 	movesInfo                        // of a delivery: number
 	movesEvent                       // of a log: tenant, log, position
+	movesWhole                       // of a parked message: see whole
 )
 
 // relocation is one value on its way to a new place. Exactly one of message, delivery and log is set.
@@ -22,6 +23,7 @@ type relocation struct {
 	tenant   string // of log
 	place    uint64 // position of the event
 	from, to loc
+	whole    *whole // of movesWhole, and nothing else
 }
 
 // at is the place of the value as the state has it now; ok is false when it is gone, or about to be replaced.
@@ -87,22 +89,36 @@ func (g *stager) relocate(x *relocation) {
 	}
 	g.s.refer(*l, -1)
 	*l = x.to
+	if x.message != nil {
+		x.message.item = 0 // its record is not whole any more
+	} else if x.delivery != nil {
+		x.delivery.item = 0
+	}
 }
 
 // moved replays a move. In the frames of a checkpoint's time the value may have gone, or moved on.
-func (r *replayer) moved() {
+func (r *replayer) moved() error {
 	x := relocation{what: movable(r.byte())}
+	if x.what == movesWhole {
+		return r.movedWhole()
+	}
 	known := false
 	switch x.what {
 	case movesBody, movesDecision:
 		tenant, id, commit := r.string(), r.string(), r.uint()
-		if t := r.s.tenants[tenant]; t != nil && t.messages[id] != nil {
-			x.message = t.messages[id]
-			known = x.message.commit == commit
+		if t := r.s.tenants[tenant]; t != nil && r.err == nil {
+			m, err := r.s.message(t, id)
+			if err != nil {
+				return err
+			}
+			x.message, known = m, m != nil && m.commit == commit
 		}
 	case movesInfo:
-		x.delivery = r.s.deliveries[r.uint()]
-		known = x.delivery != nil
+		d, err := r.numbered(r.uint())
+		if err != nil {
+			return err
+		}
+		x.delivery, known = d, d != nil
 	case movesEvent:
 		tenant, log := r.string(), r.string()
 		x.place = r.uint()
@@ -116,4 +132,5 @@ func (r *replayer) moved() {
 	if x.to = r.value(); known && r.err == nil {
 		r.move(x)
 	}
+	return r.err
 }

@@ -105,7 +105,10 @@ func (p *planner) checkDrops(t *tenant, b *driver.Batch) error {
 	p.drops = p.drops[:0]
 	for i := range b.Drops {
 		x := &b.Drops[i]
-		d := p.droppable(t, x)
+		d, err := p.droppable(t, x)
+		if err != nil {
+			return err
+		}
 		if d != nil && (contains(p.drops, d) || contains(p.settles, d)) {
 			d = nil
 		}
@@ -118,10 +121,10 @@ func (p *planner) checkDrops(t *tenant, b *driver.Batch) error {
 }
 
 // droppable is the delivery that a drop means, if it is as the drop demands.
-func (p *planner) droppable(t *tenant, x *driver.Drop) *delivery {
-	m := t.messages[x.MessageID]
+func (p *planner) droppable(t *tenant, x *driver.Drop) (*delivery, error) {
+	m, err := p.b.s.message(t, x.MessageID)
 	if m == nil {
-		return nil
+		return nil, err
 	}
 	for _, d := range m.deliveries {
 		if d.group.name != x.Group || d.key != x.Key || d.leaving || d.counted {
@@ -131,14 +134,14 @@ func (p *planner) droppable(t *tenant, x *driver.Drop) *delivery {
 		switch {
 		case x.Expired:
 			if over {
-				return d
+				return d, nil
 			}
 		case over, d.stage == settled, x.Waiting && d.stage == leased && p.now < d.expires:
 		default:
-			return d
+			return d, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // checkMessages refuses ids that are known, from before or from the batch itself.
@@ -150,7 +153,9 @@ func (p *planner) checkMessages(t *tenant, b *driver.Batch) error {
 	}
 	for i := range b.Messages {
 		id := b.Messages[i].ID
-		if t.messages[id] != nil {
+		if m, err := p.b.s.message(t, id); err != nil {
+			return err
+		} else if m != nil {
 			return errExists(id)
 		}
 		if !many {
@@ -200,8 +205,8 @@ func reaches(before int64, c *driver.Counter) bool {
 }
 
 func (p *planner) exists(t *tenant, b *driver.Batch, id, field string) error {
-	if t.messages[id] != nil {
-		return nil
+	if m, err := p.b.s.message(t, id); m != nil || err != nil {
+		return err
 	}
 	if _, own := p.ids[id]; own || len(b.Messages) <= manyMessages && listed(b.Messages, id) {
 		return nil
@@ -262,11 +267,11 @@ func (p *planner) apply(t *tenant, b *driver.Batch) driver.Result {
 	dropped := p.drop(b, at)
 	for i := range b.Messages {
 		m := &b.Messages[i]
-		f.tag(tagMessage)
+		item := f.tag(tagMessage)
 		f.string(m.ID)
 		f.fixed(m.Hash)
 		body := f.data(m.Body)
-		s.message(t, m.ID, m.Hash, at, commit, body, f.data(m.Decision))
+		s.message(t, m.ID, m.Hash, at, commit, body, f.data(m.Decision)).item = item
 	}
 	for i := range b.Decisions {
 		f.tag(tagDecision)
@@ -406,7 +411,7 @@ func (p *planner) enqueue(t *tenant, q *driver.Enqueue, at int64) {
 	}
 	d.order = orderOf(at, d.due)
 	f := &p.frame
-	f.tag(tagEnqueue)
+	d.item = f.tag(tagEnqueue)
 	f.uint(d.number)
 	f.string(m.id)
 	f.string(g.name)

@@ -48,7 +48,15 @@ func (f *frameBuilder) begin(segment uint32, offset int64, size int) {
 
 func (f *frameBuilder) empty() bool { return len(f.buf) <= frameHeader+1 }
 
-func (f *frameBuilder) tag(t tag)       { f.buf = append(f.buf, byte(t)) }
+// tag begins an item and returns the offset in the payload of what follows.
+func (f *frameBuilder) tag(t tag) (item uint32) {
+	f.buf = append(f.buf, byte(t))
+	return f.offset()
+}
+
+// offset is where in the payload the next value comes.
+func (f *frameBuilder) offset() uint32 { return uint32(len(f.buf) - frameHeader) } //nolint:gosec // a frame is under 4 GiB
+
 func (f *frameBuilder) byte(b byte)     { f.buf = append(f.buf, b) }
 func (f *frameBuilder) string(s string) { f.buf = appendString(f.buf, s) }
 func (f *frameBuilder) uint(v uint64)   { f.buf = binary.AppendUvarint(f.buf, v) }

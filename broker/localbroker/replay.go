@@ -29,6 +29,7 @@ func (r *replayer) value() loc {
 func (r *replayer) group(payload []byte, segment uint32, offset int64) error {
 	r.decoder = decoder{buf: payload, off: 1}
 	r.segment, r.frame = segment, uint32(offset/frameAlign) //nolint:gosec // a segment stays under 32 GiB
+	r.stager.frame = frameKey{r.segment, r.frame}
 	for !r.done() {
 		if err := r.record(); err != nil {
 			return err
@@ -77,13 +78,23 @@ func (r *replayer) item(k tag, t *tenant, at int64, commit uint64) error {
 	case tagSettle, tagDrop, tagLapse:
 		return r.delivery(k, at, commit)
 	case tagMessage:
+		item := uint32(r.off) //nolint:gosec // as written
 		id, hash, body, decision := r.string(), r.fixed64(), r.value(), r.value()
-		if m := t.messages[id]; m == nil || m.commit < commit {
-			r.message(t, id, hash, at, commit, body, decision)
+		m := t.messages[id]
+		if r.loose && m == nil {
+			var err error
+			if m, err = r.s.message(t, id); err != nil {
+				return err
+			}
+		}
+		if m == nil || m.commit < commit {
+			r.message(t, id, hash, at, commit, body, decision).item = item
 		}
 	case tagDecision:
 		id, decision := r.string(), r.value()
-		switch m := t.messages[id]; {
+		switch m, err := r.s.message(t, id); {
+		case err != nil:
+			return err
 		case m != nil && m.commit <= commit:
 			r.decide(m, decision)
 		case m == nil:
@@ -97,7 +108,7 @@ func (r *replayer) item(k tag, t *tenant, at int64, commit uint64) error {
 		key, value, until := r.string(), r.int(), r.int()
 		r.tally(t, key, value, until)
 	case tagMove:
-		r.moved()
+		return r.moved()
 	default:
 		return fmt.Errorf("an unknown item %d", k)
 	}
@@ -118,7 +129,10 @@ func (r *replayer) unknown(what string, of any) error {
 // delivery replays what happened to a delivery.
 func (r *replayer) delivery(k tag, at int64, commit uint64) error {
 	number := r.uint()
-	d := r.s.deliveries[number]
+	d, err := r.numbered(number)
+	if err != nil {
+		return err
+	}
 	known := d != nil && d.version < commit
 	switch k {
 	case tagLapse:
@@ -145,10 +159,25 @@ func (r *replayer) delivery(k tag, at int64, commit uint64) error {
 	return r.err
 }
 
+// numbered finds a delivery by its number, parked or not.
+func (r *replayer) numbered(number uint64) (*delivery, error) {
+	if d := r.s.deliveries[number]; d != nil {
+		return d, nil
+	}
+	if i, ok := r.s.lot.numbered(number); ok {
+		return r.s.unpark(i)
+	}
+	return nil, nil
+}
+
 func (r *replayer) enqueued(t *tenant, at int64, commit uint64) error {
-	d := &delivery{number: r.uint(), at: at, attempt: 1, place: -1, timer: -1}
+	d := &delivery{item: uint32(r.off), at: at, attempt: 1, place: -1, timer: -1} //nolint:gosec // as written
+	d.number = r.uint()
 	id := r.string()
-	d.message = t.messages[id]
+	var err error
+	if d.message, err = r.s.message(t, id); err != nil {
+		return err
+	}
 	group := r.string()
 	d.key, d.session = r.string(), r.string()
 	d.priority = r.byte()

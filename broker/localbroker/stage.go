@@ -7,6 +7,9 @@ type stager struct {
 	s     *state
 	touch func(*group) // hears of each group whose deliveries changed, at reveal
 
+	frame  frameKey               // of the group under way
+	places map[*delivery]frameKey // of a replay: where the deliveries come from that could be parked at its end
+
 	// Of the group under way, in commit order.
 	messages   []*message
 	decisions  []*message
@@ -15,6 +18,7 @@ type stager struct {
 	logs       []*eventLog
 	trims      []trim
 	moves      []relocation
+	wholes     []*whole
 	counters   []*counter
 }
 
@@ -168,10 +172,17 @@ func (g *stager) reveal(now int64) {
 			g.s.kept += int64(m.staged.size) - int64(m.decision.size)
 		}
 		g.s.refer(m.decision, -1)
-		m.decision, m.staged, m.deciding = m.staged, loc{}, false
+		m.decision, m.staged, m.deciding, m.item = m.staged, loc{}, false, 0
 	}
 	for _, d := range g.deliveries {
 		if d.stage == staged { // a replay may have expired it already
+			switch {
+			case g.places != nil:
+				g.places[d] = g.frame
+			case d.group.parks(d):
+				g.s.park(d, g.frame)
+				continue
+			}
 			d.group.link(d)
 			d.group.enter(d, d.due, now)
 		}
@@ -198,6 +209,9 @@ func (g *stager) reveal(now int64) {
 	}
 	for i := range g.moves {
 		g.relocate(&g.moves[i])
+	}
+	for _, w := range g.wholes {
+		g.relocateWhole(w)
 	}
 	for _, c := range g.counters {
 		c.shown = c.value
@@ -253,10 +267,11 @@ func (g *stager) reset() {
 	clear(g.logs)
 	clear(g.trims)
 	clear(g.moves)
+	clear(g.wholes)
 	clear(g.counters)
 	g.messages, g.decisions, g.settles = g.messages[:0], g.decisions[:0], g.settles[:0]
 	g.deliveries, g.logs, g.counters = g.deliveries[:0], g.logs[:0], g.counters[:0]
-	g.trims, g.moves = g.trims[:0], g.moves[:0]
+	g.trims, g.moves, g.wholes = g.trims[:0], g.moves[:0], g.wholes[:0]
 }
 
 // group finds or makes a group of a tenant.

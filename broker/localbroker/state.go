@@ -17,6 +17,7 @@ type state struct {
 	kept       int64                // bytes of retained
 	fading     heap[*counter]       // counters with an end
 	outlived   fifo[*delivery]      // expired ones, until a drop accounts for them
+	lot        lot                  // deliveries that wait in compact form, and their messages
 	lapses     []lapse              // leases that ran out and that the log does not know of
 
 	clock  int64  // time of the newest commit, ns
@@ -71,12 +72,13 @@ type message struct {
 	decision   loc
 	staged     loc // decision that becomes true with the group under way
 	deliveries []*delivery
-	live       int   // deliveries that are neither settled nor expired
-	idle       int64 // when live became 0, ns
-	place      int   // among the retained; −1 = it lives
-	shown      bool  // durable: readers may see it
-	deciding   bool  // staged is part of the group under way
-	gone       bool  // forgotten: nothing refers to it any more
+	live       int    // deliveries that are neither settled nor expired
+	idle       int64  // when live became 0, ns
+	place      int    // among the retained; −1 = it lives
+	shown      bool   // durable: readers may see it
+	deciding   bool   // staged is part of the group under way
+	item       uint32 // offset of its record's item, while nothing of it has changed; 0 = something has
+	gone       bool   // forgotten: nothing refers to it any more
 }
 
 func (m *message) before(o *message) bool { return m.idle < o.idle }
@@ -127,6 +129,7 @@ type delivery struct {
 	at      int64    // when it was enqueued, ns
 	ended   int64    // when it was settled or expired, ns
 	seq     uint64   // newest grant of this life, or the one that settled it; 0 = none
+	item    uint32   // offset of its record's item
 	version uint64   // commit that changed it last: a replay skips what is older
 
 	prev, next *delivery // live deliveries of the group, by number
@@ -153,19 +156,30 @@ func (d *delivery) perishable() bool { return d.ttl != 0 && !d.begun }
 // outlived says that the TTL ran out before the first lease.
 func (d *delivery) outlived(now int64) bool { return d.perishable() && now >= d.ttl }
 
-// before orders a queue: priority, then age; or age with what the priority adds to it.
-func (d *delivery) before(o *delivery) bool {
-	if by := d.group.ageing; by > 0 {
-		if a, b := d.order-by*int64(d.priority), o.order-by*int64(o.priority); a != b {
-			return a < b
-		}
-		return d.number < o.number
-	}
-	if d.priority != o.priority {
-		return d.priority > o.priority
-	}
-	return d.older(o)
+// rank is what decides the place of a delivery in its queue.
+type rank struct {
+	priority uint8
+	order    int64
+	number   uint64
 }
+
+// rankBefore orders a queue: priority, then age; or, with ageing, age with what the priority adds to it.
+func rankBefore(ageing int64, a, b rank) bool {
+	x, y := a.order, b.order
+	if ageing > 0 {
+		x, y = x-ageing*int64(a.priority), y-ageing*int64(b.priority)
+	} else if a.priority != b.priority {
+		return a.priority > b.priority
+	}
+	if x != y {
+		return x < y
+	}
+	return a.number < b.number
+}
+
+func (d *delivery) rank() rank { return rank{d.priority, d.order, d.number} }
+
+func (d *delivery) before(o *delivery) bool { return rankBefore(d.group.ageing, d.rank(), o.rank()) }
 
 func (d *delivery) older(o *delivery) bool {
 	if d.order != o.order {
@@ -299,14 +313,19 @@ func (s *state) refer(l loc, n int) {
 	if l.size == 0 {
 		return
 	}
-	u := s.segments[l.segment]
-	u.values += n
-	u.bytes += int64(n) * int64(l.size)
+	s.use(l.segment, n, int64(n)*int64(l.size))
+}
+
+// use counts values and their bytes in a segment.
+func (s *state) use(segment uint32, values int, bytes int64) {
+	u := s.segments[segment]
+	u.values += values
+	u.bytes += bytes
 	if u.values == 0 {
-		delete(s.segments, l.segment)
+		delete(s.segments, segment)
 		return
 	}
-	s.segments[l.segment] = u
+	s.segments[segment] = u
 }
 
 // rest puts a message without live deliveries into retention: since the end of its last delivery, which a replay finds alike.

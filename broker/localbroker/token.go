@@ -41,3 +41,24 @@ func (t tokens) open(token []byte) (number, seq uint64, ok bool) {
 	t.block.Decrypt(plain[:], token[1:])
 	return binary.BigEndian.Uint64(plain[:8]), binary.BigEndian.Uint64(plain[8:]), true
 }
+
+// hash is a keyed hash of a message's name: of those who can choose ids nobody can choose where they collide. It is the MAC
+// of CBC over (length, tenant, id) under the folder's key, cut to 64 bits; lengths come first, so that no text is the beginning
+// of another.
+func (t tokens) hash(of *tenant, id string) uint64 {
+	var state [aes.BlockSize]byte
+	binary.BigEndian.PutUint64(state[:8], uint64(len(of.name)))
+	binary.BigEndian.PutUint64(state[8:], uint64(len(id)))
+	t.block.Encrypt(state[:], state[:])
+	for _, s := range [...]string{of.name, id} {
+		for len(s) > 0 {
+			n := min(len(s), len(state))
+			for i := range n {
+				state[i] ^= s[i]
+			}
+			t.block.Encrypt(state[:], state[:])
+			s = s[n:]
+		}
+	}
+	return binary.BigEndian.Uint64(state[:8])
+}

@@ -1,0 +1,382 @@
+package localbroker
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
+
+// A long queue is kept in compact form. A message that waits in a plain queue behind others, for its only group, with nothing
+// special about it, is parked: of its index entry a slot of some 70 bytes without pointers remains, and everything else is
+// read back from its record in the log when its turn comes, or when somebody asks for it. Parked deliveries count as ready.
+
+// parkBehind is how many deliveries a plain queue holds in full before further ones are parked; tests take fewer.
+var parkBehind = 1024
+
+// slot is one parked message with its delivery.
+type slot struct {
+	hash     uint64 // of tenant and id
+	number   uint64 // of the delivery
+	order    int64  // which is the time of its commit, too
+	commit   uint64 // 0 = the slot is free
+	segment  uint32 // where its record lies
+	frame    uint32
+	message  uint32 // offsets of its two items in the payload
+	delivery uint32
+	bytes    uint32 // of its values
+	group    uint32 // in lot.groups
+	chain    uint32 // next slot of the same hash, plus one
+	place    int32  // among the parked of its group
+	priority uint8
+	values   uint8
+}
+
+// key names the frame of the record.
+func (x *slot) key() frameKey { return frameKey{x.segment, x.frame} }
+
+const slotsAPiece = 4096
+
+// lot is all that is parked, in every group.
+type lot struct {
+	pieces [][]slot
+	used   uint32 // slots ever used: the next new one
+	free   []uint32
+	index  map[uint64]uint32 // first slot by hash, plus one
+	groups []*group          // by slot.group; nil = free
+	count  int
+	load   func(frameKey) ([]byte, error) // the payload of a frame
+	hash   func(t *tenant, id string) uint64
+}
+
+func (l *lot) at(i uint32) *slot { return &l.pieces[i/slotsAPiece][i%slotsAPiece] }
+
+// take finds room for one more slot.
+func (l *lot) take() uint32 {
+	if n := len(l.free); n > 0 {
+		i := l.free[n-1]
+		l.free = l.free[:n-1]
+		return i
+	}
+	if int(l.used) == len(l.pieces)*slotsAPiece {
+		l.pieces = append(l.pieces, make([]slot, slotsAPiece))
+	}
+	l.used++
+	return l.used - 1
+}
+
+// add parks what x describes in a group.
+func (l *lot) add(g *group, x slot) {
+	i := l.take()
+	if g.lotID == 0 {
+		g.lotID = l.register(g)
+	}
+	x.group = g.lotID - 1
+	x.chain = l.index[x.hash]
+	if l.index == nil {
+		l.index = map[uint64]uint32{}
+	}
+	l.index[x.hash] = i + 1
+	*l.at(i) = x
+	l.count++
+	g.parked.push(l, i)
+	g.ready++
+}
+
+// register gives a group its place in groups, from 1.
+func (l *lot) register(g *group) uint32 {
+	for i := range l.groups {
+		if l.groups[i] == nil {
+			l.groups[i] = g
+			return uint32(i + 1) //nolint:gosec // a node has fewer groups
+		}
+	}
+	l.groups = append(l.groups, g)
+	return uint32(len(l.groups)) //nolint:gosec // see above
+}
+
+// remove frees a slot that left its group's heap.
+func (l *lot) remove(i uint32) {
+	x := l.at(i)
+	at := l.index[x.hash]
+	if at == i+1 {
+		if x.chain == 0 {
+			delete(l.index, x.hash)
+		} else {
+			l.index[x.hash] = x.chain
+		}
+	} else {
+		for at != 0 && l.at(at-1).chain != i+1 {
+			at = l.at(at - 1).chain
+		}
+		l.at(at - 1).chain = x.chain
+	}
+	if g := l.groups[x.group]; len(g.parked) == 0 {
+		l.groups[x.group], g.lotID = nil, 0
+	}
+	*x = slot{number: x.number} // numbered searches by it
+	l.count--
+	l.free = append(l.free, i)
+}
+
+// numbered is the slot of a delivery by its number, while no slot has been used twice: after a checkpoint was read.
+func (l *lot) numbered(number uint64) (i uint32, ok bool) {
+	n := sort.Search(int(l.used), func(k int) bool { return l.at(uint32(k)).number >= number })          //nolint:gosec // < used
+	return uint32(n), n < int(l.used) && l.at(uint32(n)).number == number && l.at(uint32(n)).commit != 0 //nolint:gosec // see above
+}
+
+// parkedHeap are the slots of one group, the first to be granted at place 0. It is a binary heap like heap, of slots without
+// pointers.
+type parkedHeap []uint32
+
+// before orders slots as delivery.before does deliveries.
+func (l *lot) before(a, b uint32, ageing int64) bool {
+	x, y := l.at(a), l.at(b)
+	return rankBefore(ageing, rank{x.priority, x.order, x.number}, rank{y.priority, y.order, y.number})
+}
+
+func (h *parkedHeap) push(l *lot, i uint32) {
+	*h = append(*h, i)
+	h.up(l, len(*h)-1)
+}
+
+// remove takes the slot at a place out.
+func (h *parkedHeap) remove(l *lot, place int) {
+	last := len(*h) - 1
+	(*h)[place] = (*h)[last]
+	*h = (*h)[:last]
+	if place < last && !h.down(l, place) {
+		h.up(l, place)
+	}
+	if cap(*h) > 1024 && len(*h) < cap(*h)/4 {
+		*h = append(make(parkedHeap, 0, cap(*h)/2), *h...)
+	}
+}
+
+// rebuild restores the order after the rule changed.
+func (h parkedHeap) rebuild(l *lot) {
+	for i := len(h) / 2; i >= 0; i-- {
+		if i < len(h) {
+			h.down(l, i)
+		}
+	}
+}
+
+func (h parkedHeap) ageing(l *lot) int64 { return l.groups[l.at(h[0]).group].ageing }
+
+func (h parkedHeap) up(l *lot, i int) {
+	x, ageing := h[i], h.ageing(l)
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !l.before(x, h[parent], ageing) {
+			break
+		}
+		h.set(l, i, h[parent])
+		i = parent
+	}
+	h.set(l, i, x)
+}
+
+func (h parkedHeap) down(l *lot, i int) (changed bool) {
+	x, start, ageing := h[i], i, h.ageing(l)
+	for {
+		child := 2*i + 1
+		if child >= len(h) {
+			break
+		}
+		if r := child + 1; r < len(h) && l.before(h[r], h[child], ageing) {
+			child = r
+		}
+		if !l.before(h[child], x, ageing) {
+			break
+		}
+		h.set(l, i, h[child])
+		i = child
+	}
+	h.set(l, i, x)
+	return i > start
+}
+
+func (h parkedHeap) set(l *lot, i int, x uint32) {
+	h[i] = x
+	l.at(x).place = int32(i) //nolint:gosec // a heap of slots is shorter
+}
+
+// plain says that a delivery is one that a slot can hold: nothing happened to it yet, and nothing will but its grant.
+func (d *delivery) plain() bool {
+	m := d.message
+	return m.item != 0 && d.item != 0 && len(m.deliveries) == 1 && d.at == m.at && d.order == d.at && d.ttl == 0 && d.key == "" &&
+		d.attempt == 1 && !d.begun && !d.ending && len(d.errors) == 0 && !m.deciding
+}
+
+// parks says that a delivery which is about to become ready is to be parked.
+func (g *group) parks(d *delivery) bool {
+	return !g.queue.ordered && (len(g.parked) > 0 || g.queue.plain.len() >= parkBehind) && d.plain()
+}
+
+// park puts a delivery, that is in no place of its group, into a slot, and forgets its objects.
+func (s *state) park(d *delivery, at frameKey) {
+	m := d.message
+	x := slot{
+		hash: s.lot.hash(m.tenant, m.id), number: d.number, order: d.order, commit: m.commit, segment: at.segment, frame: at.frame,
+		message: m.item, delivery: d.item, priority: d.priority,
+	}
+	for _, l := range [...]loc{m.body, m.decision, d.info} {
+		if l.size > 0 {
+			x.values++
+			x.bytes += l.size
+		}
+	}
+	delete(m.tenant.messages, m.id)
+	delete(s.deliveries, d.number)
+	s.lot.add(d.group, x)
+}
+
+// peek reads what a slot stands for back from the log, as objects that nothing refers to yet.
+func (s *state) peek(i uint32) (*message, *delivery, error) {
+	x := s.lot.at(i)
+	payload, err := s.lot.load(x.key())
+	if err != nil {
+		return nil, nil, err
+	}
+	return x.read(payload, s.lot.groups[x.group])
+}
+
+// read makes the objects of a slot out of its record.
+func (x *slot) read(payload []byte, g *group) (*message, *delivery, error) {
+	r := &replayer{decoder: decoder{buf: payload, off: int(x.message)}, segment: x.segment, frame: x.frame}
+	m := &message{tenant: g.tenant, place: -1, id: r.string(), hash: r.fixed64(), at: x.order, commit: x.commit, live: 1, shown: true}
+	m.body, m.decision = r.value(), r.value()
+	r.off = int(x.delivery)
+	d := &delivery{message: m, group: g, number: r.uint(), order: x.order, at: x.order, attempt: 1, place: -1, timer: -1, stage: ready}
+	id, group := r.string(), r.string()
+	d.key, d.session = r.string(), r.string()
+	d.priority = r.byte()
+	_, _, d.info = r.int(), r.int(), r.value()
+	if r.err != nil || d.number != x.number || id != m.id || group != g.name || d.priority != x.priority {
+		return nil, nil, errDamaged(segmentName(x.segment), int64(x.frame)*frameAlign, "the record of a waiting message is not where the index says")
+	}
+	m.deliveries = []*delivery{d}
+	return m, d, nil
+}
+
+// unpark brings what a slot stands for back into the index in full.
+func (s *state) unpark(i uint32) (*delivery, error) {
+	m, d, err := s.peek(i)
+	if err != nil {
+		return nil, err
+	}
+	g := d.group
+	g.parked.remove(&s.lot, int(s.lot.at(i).place))
+	s.lot.remove(i)
+	m.tenant.messages[m.id] = m
+	s.deliveries[d.number] = d
+	g.link(d)
+	g.queue.push(d)
+	return d, nil
+}
+
+// message finds a message of a tenant, parked or not; nil when there is none.
+func (s *state) message(t *tenant, id string) (*message, error) {
+	if m := t.messages[id]; m != nil || s.lot.count == 0 {
+		return m, nil
+	}
+	for at := s.lot.index[s.lot.hash(t, id)]; at != 0; {
+		x := s.lot.at(at - 1)
+		next := x.chain
+		if s.lot.groups[x.group].tenant == t {
+			m, _, err := s.peek(at - 1)
+			if err != nil {
+				return nil, err
+			}
+			if m.id == id {
+				d, err := s.unpark(at - 1)
+				if err != nil {
+					return nil, err
+				}
+				return d.message, nil
+			}
+		}
+		at = next
+	}
+	return nil, nil
+}
+
+// next is the delivery of a group to be granted next, in full; nil when there is none.
+func (s *state) next(g *group) (*delivery, error) {
+	d := g.queue.first()
+	if len(g.parked) == 0 {
+		return d, nil
+	}
+	x := s.lot.at(g.parked[0])
+	if d != nil && rankBefore(g.ageing, d.rank(), rank{x.priority, x.order, x.number}) {
+		return d, nil
+	}
+	return s.unpark(g.parked[0])
+}
+
+// unparkAll brings all of a group back: its queue takes another shape.
+func (s *state) unparkAll(g *group) error {
+	for len(g.parked) > 0 {
+		if _, err := s.unpark(g.parked[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parkReplayed parks what a replay has found waiting; places are the frames of those deliveries.
+func (s *state) parkReplayed(places map[*delivery]frameKey) {
+	waiting := make([]*delivery, 0, len(places))
+	for d := range places {
+		if d.stage == ready && !d.message.gone {
+			waiting = append(waiting, d)
+		}
+	}
+	slices.SortFunc(waiting, func(a, b *delivery) int { return cmp.Compare(a.number, b.number) })
+	for _, d := range waiting {
+		if g := d.group; g.parks(d) {
+			g.leave(d)
+			s.park(d, places[d])
+		}
+	}
+}
+
+// pageOf lists the parked deliveries of a group with numbers above last, the smallest first, at most limit of them.
+func (s *state) pageOf(g *group, last uint64, limit int) []uint32 {
+	var smallest heap[*largest]
+	for _, i := range g.parked {
+		n := s.lot.at(i).number
+		switch {
+		case n <= last:
+		case smallest.len() < limit:
+			smallest.push(&largest{n, i})
+		case limit > 0 && n < smallest.first().number:
+			*smallest.items[0] = largest{n, i}
+			smallest.fix(0)
+		}
+	}
+	out := make([]uint32, smallest.len())
+	for k := len(out) - 1; k >= 0; k-- {
+		out[k] = smallest.pop().slot
+	}
+	return out
+}
+
+// largest is an element of a heap whose first has the largest number.
+type largest struct {
+	number uint64
+	slot   uint32
+}
+
+func (a *largest) before(b *largest) bool { return a.number > b.number }
+func (*largest) moved(int)                {}
+
+// oldestParked is when the oldest parked delivery of a group was enqueued.
+func (s *state) oldestParked(g *group) (at int64) {
+	for _, i := range g.parked {
+		if x := s.lot.at(i); at == 0 || x.order < at {
+			at = x.order
+		}
+	}
+	return at
+}
