@@ -1,0 +1,6 @@
+package main
+
+// For the tests.
+const ServeArg = serveArg
+
+var Run = run
