@@ -108,7 +108,9 @@ func (w *checkpointWriter) write(from place) error {
 		w.int(from.offset)
 		w.uint(from.number)
 		w.b.mu.Lock()
+		w.b.s.walking = true
 		w.entries()
+		w.b.s.compactDeferred()
 		w.b.mu.Unlock()
 		// The groups that were under way are through after this, or the engine is broken and the checkpoint void.
 		err := w.b.exclusive(func() error {

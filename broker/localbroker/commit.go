@@ -337,6 +337,11 @@ func (b *Broker) holder(t *tenant, token []byte, now int64) *delivery {
 // refusal says why a token settles nothing.
 func (b *Broker) refusal(t *tenant, token []byte) error {
 	number, seq, ok := b.tokens.open(token)
+	if i, rests := b.s.lot.rested[number]; ok && rests {
+		if x := b.s.lot.at(i); x.seq == seq && b.s.lot.groups[x.group].tenant == t {
+			return errSettled()
+		}
+	}
 	if d := b.s.deliveries[number]; ok && d != nil && d.group.tenant == t && d.seq == seq && (d.stage == settled || d.leaving) {
 		return errSettled()
 	}

@@ -34,7 +34,8 @@ func SealCheckpoint(body []byte) []byte {
 
 // ReplayGroup reads the payload of a group frame into an empty state.
 func ReplayGroup(payload []byte) error {
-	r := &replayer{stager: &stager{s: newState(), touch: func(*group) {}, places: map[*delivery]frameKey{}}}
+	r := &replayer{stager: &stager{s: newState(), touch: func(*group) {}}}
+	r.s.replaying = true
 	return r.group(append([]byte{frameGroup}, payload...), 1, 0)
 }
 
@@ -148,8 +149,7 @@ func (v *verifier) run() {
 		}
 	}
 	v.equal("marks that lapse", v.s.marksDue.len(), marks)
-	v.retention()
-	v.parked()
+	v.retention(v.parked())
 	deliveries := 0
 	for m, t := range v.messages {
 		v.message(t, m)
@@ -172,9 +172,11 @@ func (v *verifier) refer(l loc) {
 }
 
 // retention: every message that rests is there once, and their sizes are what is kept.
-func (v *verifier) retention() {
-	var kept int64
+func (v *verifier) retention(kept int64) {
 	for i, m := range v.s.retained.items {
+		if m.rests() && len(v.s.deferred) == 0 && !v.s.walking {
+			v.faultf("message %s could rest in a slot", m.id)
+		}
 		if m.live > 0 || m.place != i {
 			v.faultf("message %s is in retention at %d, with %d live deliveries", m.id, m.place, m.live)
 		}
@@ -190,7 +192,7 @@ func (v *verifier) retention() {
 }
 
 // parked: every slot in use is in its group's heap and found by its hash, and its record is where it says.
-func (v *verifier) parked() {
+func (v *verifier) parked() (kept int64) {
 	l := &v.s.lot
 	used := 0
 	for i := uint32(0); i < l.used; i++ {
@@ -203,7 +205,12 @@ func (v *verifier) parked() {
 		v.stored[g]++
 		u := v.segments[x.segment]
 		v.segments[x.segment] = usage{u.values + int(x.values), u.bytes + int64(x.bytes)}
-		if int(x.place) >= len(g.parked) || g.parked[x.place] != i {
+		if x.settled {
+			kept += x.keeps()
+			if v.s.lot.rested[x.number] != i {
+				v.faultf("slot %d is not found by its number", i)
+			}
+		} else if int(x.place) >= len(g.parked) || g.parked[x.place] != i {
 			v.faultf("slot %d is not in the heap of %s", i, g.name)
 		}
 		m, d, err := v.s.peek(i)
@@ -233,6 +240,7 @@ func (v *verifier) parked() {
 			}
 		}
 	}
+	return kept
 }
 
 func (v *verifier) message(t *tenant, m *message) {
@@ -390,7 +398,7 @@ func Dump(b *Broker) []string {
 	defer b.mu.Unlock()
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	add("clock %d commit %d kept %d segments %v marks %d", b.s.clock, b.s.commit, b.s.kept, b.s.segments, b.s.marksDue.len())
+	add("clock %d commit %d segments %v marks %d", b.s.clock, b.s.commit, b.s.segments, b.s.marksDue.len())
 	describe := func(m *message) {
 		idle := m.idle
 		if m.live > 0 {

@@ -76,8 +76,11 @@ func (b *Broker) lookUp(q *driver.Query) (f *finding, err error) {
 	}
 	switch {
 	case q.Message != "":
-		var m *message
-		if m, err = b.s.message(t, q.Message); m != nil && m.shown {
+		m := t.messages[q.Message]
+		if m == nil && t.slots > 0 {
+			_, m, err = b.s.lookUp(t, q.Message)
+		}
+		if m != nil && m.shown {
 			b.describe(f, m)
 			for _, d := range m.deliveries {
 				if d.stage != staged {
@@ -97,7 +100,11 @@ func (b *Broker) lookUp(q *driver.Query) (f *finding, err error) {
 		}
 	case len(q.Token) > 0:
 		number, _, ok := b.tokens.open(q.Token)
-		if d := b.s.deliveries[number]; ok && d != nil && d.stage != staged && d.group.tenant == t {
+		d := b.s.deliveries[number]
+		if i, rests := b.s.lot.rested[number]; ok && rests {
+			_, d, err = b.s.peek(i)
+		}
+		if ok && d != nil && d.stage != staged && d.group.tenant == t {
 			b.describe(f, d.message)
 			f.deliveries = append(f.deliveries, b.describeDelivery(d, now))
 		}
@@ -257,7 +264,7 @@ func (b *Broker) Stats(ctx context.Context, tenantName string, names []string) (
 		}
 		return s, nil
 	}
-	s.Messages = int64(len(t.messages))
+	s.Messages = int64(len(t.messages) + t.slots)
 	if len(names) == 0 {
 		for _, g := range t.groups {
 			if g.head != nil || g.settled > 0 {

@@ -9,7 +9,8 @@ type group struct {
 	head, tail *delivery // live and shown, by number
 	queue      queue
 	parked     parkedHeap // in state.lot, by what comes first
-	lotID      uint32     // its place in lot.groups, plus one; 0 = nothing is parked
+	lotID      uint32     // its place in lot.groups, plus one; 0 = nothing of it is in a slot
+	slots      int        // its deliveries in slots, parked or at rest
 	ageing     int64      // a step of priority counts as much waiting, ns; 0 = priority comes first
 	timers     heap[timed]
 	waiters    []*waiter // lease calls that found nothing, oldest first

@@ -81,6 +81,13 @@ func (w *indexWriter) parked(g *group, x *slot) {
 		w.uint(v)
 	}
 	w.buf = append(w.buf, x.priority, x.values)
+	if !x.settled {
+		w.buf = append(w.buf, 0)
+		return
+	}
+	w.buf = append(w.buf, 1)
+	w.int(x.ended)
+	w.uint(x.seq)
 }
 
 // message encodes what is visible of one.
@@ -167,6 +174,9 @@ func (r *indexReader) slot(t *tenant) {
 		*v = uint32(r.uint()) //nolint:gosec // written from a uint32
 	}
 	x.priority, x.values = r.byte(), r.byte()
+	if x.settled = r.byte() != 0; x.settled {
+		x.ended, x.seq = r.int(), r.uint()
+	}
 	if r.err == nil {
 		r.parked = append(r.parked, x)
 	}
@@ -174,6 +184,7 @@ func (r *indexReader) slot(t *tenant) {
 
 // park puts what was read into slots, by number. What was brought back while the checkpoint was taken is known already.
 func (r *indexReader) park() {
+	var rested []uint32
 	slices.SortFunc(r.parked, func(a, b parkedEntry) int { return cmp.Compare(a.number, b.number) })
 	for i := range r.parked {
 		x := &r.parked[i]
@@ -182,7 +193,15 @@ func (r *indexReader) park() {
 		}
 		r.s.use(x.segment, int(x.values), int64(x.bytes))
 		x.group.stored++
-		r.s.lot.add(x.group, x.slot)
+		at := r.s.lot.add(x.group, x.slot)
+		if x.settled {
+			r.s.kept += x.keeps()
+			rested = append(rested, at)
+		}
+	}
+	slices.SortFunc(rested, func(a, b uint32) int { return cmp.Compare(r.s.lot.at(a).ended, r.s.lot.at(b).ended) })
+	for _, i := range rested {
+		r.s.rested.push(resting{i, r.s.lot.at(i).number})
 	}
 }
 
@@ -356,4 +375,3 @@ func (r *indexReader) settle() {
 		r.s.rest(m)
 	}
 }
-

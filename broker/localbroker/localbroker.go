@@ -86,8 +86,8 @@ func Open(o Options) (b *Broker, err error) {
 	}
 	b = &Broker{o: o, lock: lock, tokens: newTokens(m.tokenKey), cache: newCache(m.logID, o.CacheBytes), s: newState(), closing: make(chan struct{})}
 	b.planner.b = b
-	b.s.lot.load, b.s.lot.hash = b.cache.keep, b.tokens.hash
-	b.stager = stager{s: b.s, touch: func(*group) {}, places: map[*delivery]frameKey{}} // nobody waits while the log is replayed
+	b.s.lot.load, b.s.lot.hash, b.s.replaying = b.cache.keep, b.tokens.hash, true
+	b.stager = stager{s: b.s, touch: func(*group) {}} // nobody waits while the log is replayed
 	b.journal = journal{fs: o.FS, dir: o.Dir, logID: m.logID, ahead: minAhead, full: o.SegmentBytes, opened: b.opened}
 	if err := b.look(); err != nil {
 		return nil, err
@@ -95,8 +95,8 @@ func Open(o Options) (b *Broker, err error) {
 	if err := b.recover(); err != nil {
 		return nil, errors.Join(append([]error{err}, b.cache.closeAll()...)...)
 	}
-	b.s.parkReplayed(b.stager.places)
-	b.stager.touch, b.stager.places = b.touch, nil
+	b.s.replayed()
+	b.stager.touch = b.touch
 	for _, t := range b.s.tenants {
 		for _, g := range t.groups {
 			g.settled = 0 // what the replay counted was another life's work

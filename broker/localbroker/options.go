@@ -32,7 +32,7 @@ type Options struct {
 	SegmentBytes    int64  // a segment is full from here on; 0 = 64 MiB
 	CheckpointBytes int64  // log to replay at most before a checkpoint is due; 0 = 128 MiB
 	CleanBytes      int64  // values that the cleaner moves out of mostly dead segments, at most, a second; 0 = 32 MiB
-	CacheBytes      int64  // frames kept in memory for readers; 0 = 64 MiB
+	CacheBytes      int64  // frames kept in memory for readers; 0 = 32 MiB
 	MinFreeBytes    uint64 // free disk space below which new messages are refused; 0 = a tenth of the disk, at most 1 GiB
 }
 
@@ -56,7 +56,7 @@ func (o Options) withDefaults() Options {
 	o.SegmentBytes = orDefault(o.SegmentBytes, 64<<20)
 	o.CheckpointBytes = orDefault(o.CheckpointBytes, 2*o.SegmentBytes)
 	o.CleanBytes = orDefault(o.CleanBytes, 32<<20)
-	o.CacheBytes = orDefault(o.CacheBytes, 64<<20)
+	o.CacheBytes = orDefault(o.CacheBytes, 32<<20)
 	return o
 }
 

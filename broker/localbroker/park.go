@@ -29,6 +29,9 @@ type slot struct {
 	place    int32  // among the parked of its group
 	priority uint8
 	values   uint8
+	settled  bool   // it rests: see rest.go
+	ended    int64  // when it was settled
+	seq      uint64 // of the lease that settled it
 }
 
 // key names the frame of the record.
@@ -42,6 +45,7 @@ type lot struct {
 	used   uint32 // slots ever used: the next new one
 	free   []uint32
 	index  map[uint64]uint32 // first slot by hash, plus one
+	rested map[uint64]uint32 // slots of settled deliveries by number
 	groups []*group          // by slot.group; nil = free
 	count  int
 	load   func(frameKey) ([]byte, error) // the payload of a frame
@@ -64,8 +68,8 @@ func (l *lot) take() uint32 {
 	return l.used - 1
 }
 
-// add parks what x describes in a group.
-func (l *lot) add(g *group, x slot) {
+// add puts what x describes into a slot of a group: among its parked, or to rest.
+func (l *lot) add(g *group, x slot) uint32 {
 	i := l.take()
 	if g.lotID == 0 {
 		g.lotID = l.register(g)
@@ -73,13 +77,20 @@ func (l *lot) add(g *group, x slot) {
 	x.group = g.lotID - 1
 	x.chain = l.index[x.hash]
 	if l.index == nil {
-		l.index = map[uint64]uint32{}
+		l.index, l.rested = map[uint64]uint32{}, map[uint64]uint32{}
 	}
 	l.index[x.hash] = i + 1
 	*l.at(i) = x
 	l.count++
+	g.slots++
+	g.tenant.slots++
+	if x.settled {
+		l.rested[x.number] = i
+		return i
+	}
 	g.parked.push(l, i)
 	g.ready++
+	return i
 }
 
 // register gives a group its place in groups, from 1.
@@ -110,7 +121,12 @@ func (l *lot) remove(i uint32) {
 		}
 		l.at(at - 1).chain = x.chain
 	}
-	if g := l.groups[x.group]; len(g.parked) == 0 {
+	if x.settled {
+		delete(l.rested, x.number)
+	}
+	g := l.groups[x.group]
+	g.tenant.slots--
+	if g.slots--; g.slots == 0 {
 		l.groups[x.group], g.lotID = nil, 0
 	}
 	*x = slot{number: x.number} // numbered searches by it
@@ -213,11 +229,11 @@ func (g *group) parks(d *delivery) bool {
 	return !g.queue.ordered && (len(g.parked) > 0 || g.queue.plain.len() >= parkBehind) && d.plain()
 }
 
-// park puts a delivery, that is in no place of its group, into a slot, and forgets its objects.
-func (s *state) park(d *delivery, at frameKey) {
+// slotOf describes a message by its only delivery.
+func (s *state) slotOf(d *delivery) slot {
 	m := d.message
 	x := slot{
-		hash: s.lot.hash(m.tenant, m.id), number: d.number, order: d.order, commit: m.commit, segment: at.segment, frame: at.frame,
+		hash: s.lot.hash(m.tenant, m.id), number: d.number, order: d.order, commit: m.commit, segment: d.frame.segment, frame: d.frame.frame,
 		message: m.item, delivery: d.item, priority: d.priority,
 	}
 	for _, l := range [...]loc{m.body, m.decision, d.info} {
@@ -226,8 +242,19 @@ func (s *state) park(d *delivery, at frameKey) {
 			x.bytes += l.size
 		}
 	}
-	delete(m.tenant.messages, m.id)
+	return x
+}
+
+// forgetObjects takes a message and its only delivery out of the index: a slot stands for them.
+func (s *state) forgetObjects(d *delivery) {
+	delete(d.message.tenant.messages, d.message.id)
 	delete(s.deliveries, d.number)
+}
+
+// park puts a delivery, that is in no place of its group, into a slot.
+func (s *state) park(d *delivery) {
+	x := s.slotOf(d)
+	s.forgetObjects(d)
 	s.lot.add(d.group, x)
 }
 
@@ -245,9 +272,15 @@ func (s *state) peek(i uint32) (*message, *delivery, error) {
 func (x *slot) read(payload []byte, g *group) (*message, *delivery, error) {
 	r := &replayer{decoder: decoder{buf: payload, off: int(x.message)}, segment: x.segment, frame: x.frame}
 	m := &message{tenant: g.tenant, place: -1, id: r.string(), hash: r.fixed64(), at: x.order, commit: x.commit, live: 1, shown: true}
-	m.body, m.decision = r.value(), r.value()
+	m.item, m.body, m.decision = x.message, r.value(), r.value()
 	r.off = int(x.delivery)
-	d := &delivery{message: m, group: g, number: r.uint(), order: x.order, at: x.order, attempt: 1, place: -1, timer: -1, stage: ready}
+	d := &delivery{
+		message: m, group: g, number: r.uint(), order: x.order, at: x.order, attempt: 1, place: -1, timer: -1, stage: ready,
+		item: x.delivery, frame: x.key(),
+	}
+	if x.settled {
+		m.live, d.stage, d.ended, d.seq, d.begun = 0, settled, x.ended, x.seq, true
+	}
 	id, group := r.string(), r.string()
 	d.key, d.session = r.string(), r.string()
 	d.priority = r.byte()
@@ -275,30 +308,36 @@ func (s *state) unpark(i uint32) (*delivery, error) {
 	return d, nil
 }
 
-// message finds a message of a tenant, parked or not; nil when there is none.
+// message finds a message of a tenant, in a slot or not; nil when there is none.
 func (s *state) message(t *tenant, id string) (*message, error) {
-	if m := t.messages[id]; m != nil || s.lot.count == 0 {
+	if m := t.messages[id]; m != nil || t.slots == 0 {
 		return m, nil
 	}
-	for at := s.lot.index[s.lot.hash(t, id)]; at != 0; {
-		x := s.lot.at(at - 1)
-		next := x.chain
-		if s.lot.groups[x.group].tenant == t {
-			m, _, err := s.peek(at - 1)
-			if err != nil {
-				return nil, err
-			}
-			if m.id == id {
-				d, err := s.unpark(at - 1)
-				if err != nil {
-					return nil, err
-				}
-				return d.message, nil
-			}
-		}
-		at = next
+	i, m, err := s.lookUp(t, id)
+	switch {
+	case m == nil || err != nil:
+		return nil, err
+	case s.lot.at(i).settled:
+		return s.rouse(i)
 	}
-	return nil, nil
+	d, err := s.unpark(i)
+	if err != nil {
+		return nil, err
+	}
+	return d.message, nil
+}
+
+// lookUp finds the slot of a message, and reads it; the message is nil when there is none.
+func (s *state) lookUp(t *tenant, id string) (i uint32, m *message, err error) {
+	for at := s.lot.index[s.lot.hash(t, id)]; at != 0; at = s.lot.at(at - 1).chain {
+		if s.lot.groups[s.lot.at(at-1).group].tenant != t {
+			continue
+		}
+		if m, _, err = s.peek(at - 1); err != nil || m.id == id {
+			return at - 1, m, err
+		}
+	}
+	return 0, nil, nil
 }
 
 // next is the delivery of a group to be granted next, in full; nil when there is none.
@@ -324,20 +363,30 @@ func (s *state) unparkAll(g *group) error {
 	return nil
 }
 
-// parkReplayed parks what a replay has found waiting; places are the frames of those deliveries.
-func (s *state) parkReplayed(places map[*delivery]frameKey) {
-	waiting := make([]*delivery, 0, len(places))
-	for d := range places {
-		if d.stage == ready && !d.message.gone {
+// replayed puts what a replay has found waiting, or settled, into slots.
+func (s *state) replayed() {
+	s.replaying = false
+	var waiting []*delivery
+	var settled []*message
+	for _, d := range s.deliveries {
+		switch {
+		case d.stage == ready:
 			waiting = append(waiting, d)
+		case d.message.place >= 0 && d.message.rests():
+			settled = append(settled, d.message)
 		}
 	}
 	slices.SortFunc(waiting, func(a, b *delivery) int { return cmp.Compare(a.number, b.number) })
 	for _, d := range waiting {
 		if g := d.group; g.parks(d) {
 			g.leave(d)
-			s.park(d, places[d])
+			s.park(d)
 		}
+	}
+	slices.SortFunc(settled, func(a, b *message) int { return cmp.Compare(a.idle, b.idle) })
+	for _, m := range settled {
+		s.revive(m)
+		s.compact(m)
 	}
 }
 

@@ -199,3 +199,59 @@ func TestParkedMove(t *testing.T) {
 		}
 	}
 }
+
+// TestSettledRest: what is settled takes a slot, is found whole, knows the lease that settled it, survives a crash, and is
+// forgotten when its time is over.
+func TestSettledRest(t *testing.T) {
+	t.Parallel()
+	const n = 60
+	fs, clock := newCrashFS(), newHandClock()
+	options := func(o *localbroker.Options) {
+		tiny(o)
+		o.Clock, o.KeepSettled = clock, time.Hour
+	}
+	b := open(t, fs, options)
+	backlog(t, b, n)
+	leased := leaseAll(t, b, "g")
+	for _, l := range leased {
+		commit(t, b, &driver.Batch{Tenant: tenant, Settles: []driver.Settle{{Token: l.Token}}})
+	}
+	check := func() {
+		t.Helper()
+		localbroker.Verify(t, b)
+		if got := localbroker.Parked(b); got != n {
+			t.Fatalf("%d of %d rest in slots", got, n)
+		}
+		for _, l := range leased {
+			f := stored(t, b, l.MessageID)
+			if f.Message == nil || !bytes.Equal(f.Message.Body, bodyOf(l.MessageID)) || len(f.Deliveries) != 1 ||
+				f.Deliveries[0].State != driver.StateSettled || f.Deliveries[0].Settled.IsZero() {
+				t.Fatalf("%s is %+v", l.MessageID, f)
+			}
+			res := commit(t, b, &driver.Batch{Tenant: tenant, Settles: []driver.Settle{{Token: l.Token}}})
+			if semabus.ReasonOf(res.Failed) != semabus.ReasonAlreadySettled {
+				t.Fatalf("settled again: %+v", res)
+			}
+		}
+	}
+	check()
+	for range 2 {
+		fs.crash(0, nil)
+		_ = b.Close()
+		b = open(t, fs, options)
+		check()
+		if err := localbroker.Checkpoint(b); err != nil {
+			t.Fatal(err)
+		}
+		check()
+	}
+	clock.advance(2 * time.Hour)
+	localbroker.House(b)
+	localbroker.Verify(t, b)
+	if got := localbroker.Parked(b); got != 0 || stored(t, b, "m1").Message != nil {
+		t.Fatalf("%d rest beyond their time", got)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -165,7 +165,14 @@ func (r *replayer) numbered(number uint64) (*delivery, error) {
 		return d, nil
 	}
 	if i, ok := r.s.lot.numbered(number); ok {
-		return r.s.unpark(i)
+		if !r.s.lot.at(i).settled {
+			return r.s.unpark(i)
+		}
+		m, err := r.s.rouse(i)
+		if err != nil {
+			return nil, err
+		}
+		return m.deliveries[0], nil
 	}
 	return nil, nil
 }

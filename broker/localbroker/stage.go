@@ -7,8 +7,7 @@ type stager struct {
 	s     *state
 	touch func(*group) // hears of each group whose deliveries changed, at reveal
 
-	frame  frameKey               // of the group under way
-	places map[*delivery]frameKey // of a replay: where the deliveries come from that could be parked at its end
+	frame frameKey // of the group under way
 
 	// Of the group under way, in commit order.
 	messages   []*message
@@ -176,11 +175,8 @@ func (g *stager) reveal(now int64) {
 	}
 	for _, d := range g.deliveries {
 		if d.stage == staged { // a replay may have expired it already
-			switch {
-			case g.places != nil:
-				g.places[d] = g.frame
-			case d.group.parks(d):
-				g.s.park(d, g.frame)
+			if d.frame = g.frame; !g.s.replaying && d.group.parks(d) {
+				g.s.park(d)
 				continue
 			}
 			d.group.link(d)

@@ -18,6 +18,10 @@ type state struct {
 	fading     heap[*counter]       // counters with an end
 	outlived   fifo[*delivery]      // expired ones, until a drop accounts for them
 	lot        lot                  // deliveries that wait in compact form, and their messages
+	rested     fifo[resting]        // slots of what is settled, the oldest first
+	replaying  bool                 // nothing is put into slots
+	walking    bool                 // a checkpoint ranges over the messages
+	deferred   []*message           // to be put into slots after it
 	lapses     []lapse              // leases that ran out and that the log does not know of
 
 	clock  int64  // time of the newest commit, ns
@@ -38,6 +42,7 @@ type tenant struct {
 	marks     map[string]*mark
 	producers map[string]*producer
 	counters  map[string]*counter
+	slots     int // messages in slots
 }
 
 // tenant finds or makes one.
@@ -130,6 +135,7 @@ type delivery struct {
 	ended   int64    // when it was settled or expired, ns
 	seq     uint64   // newest grant of this life, or the one that settled it; 0 = none
 	item    uint32   // offset of its record's item
+	frame   frameKey // of its record
 	version uint64   // commit that changed it last: a replay skips what is older
 
 	prev, next *delivery // live deliveries of the group, by number
@@ -330,6 +336,9 @@ func (s *state) use(segment uint32, values int, bytes int64) {
 
 // rest puts a message without live deliveries into retention: since the end of its last delivery, which a replay finds alike.
 func (s *state) rest(m *message) {
+	if s.compact(m) {
+		return
+	}
 	m.idle = m.at
 	for _, d := range m.deliveries {
 		m.idle = max(m.idle, d.ended)
@@ -349,6 +358,7 @@ func (s *state) revive(m *message) {
 // forget drops retained messages beyond the bounds, at most limit of them. One whose new decision is under way stays, and with
 // it those behind it: the next call finds them.
 func (s *state) forget(oldest, maxBytes int64, limit int) {
+	s.forgetRested(oldest, maxBytes, limit)
 	for ; limit > 0 && s.retained.len() > 0; limit-- {
 		m := s.retained.first()
 		if m.deciding || m.idle > oldest && s.kept <= maxBytes {

@@ -92,9 +92,8 @@ func (g *stager) relocateWhole(w *whole) {
 		return
 	}
 	d.message.item, d.item = 0, 0
-	if g.places != nil && d.message.body == w.to[0] && d.message.decision == w.to[1] && d.info == w.to[2] {
-		d.message.item, d.item = w.items[0], w.items[1]
-		g.places[d] = w.frame
+	if d.message.body == w.to[0] && d.message.decision == w.to[1] && d.info == w.to[2] {
+		d.message.item, d.item, d.frame = w.items[0], w.items[1], w.frame
 	}
 }
 

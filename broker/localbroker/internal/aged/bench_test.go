@@ -94,7 +94,6 @@ func BenchmarkMemory(b *testing.B) {
 	marks(b, table, keys, 250_000)
 	took, filled := time.Since(begin), table.Stats()
 	_ = table.Close()
-	table = nil
 	before := heap()
 	for b.Loop() {
 		table = openFolder(b, dir)
@@ -114,7 +113,6 @@ func BenchmarkMemory(b *testing.B) {
 			b.Errorf("indexes and cache have %d bytes", got)
 		}
 		_ = table.Close()
-		table = nil
 		b.StartTimer()
 	}
 	b.ReportMetric(keys/took.Seconds(), "puts/s")

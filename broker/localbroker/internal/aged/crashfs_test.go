@@ -20,11 +20,11 @@ type disk struct {
 	synced map[string]*inode // the folder as the disk has it
 	life   int               // rises with every crash: files of an earlier life are dead
 
-	changes  int   // creations, writes, syncs, renames and removals so far
-	failFrom int   // the first change that fails; 0 = none
-	failTo   int   // the first one after it that does not
-	failure  error // with what
-	noReads  error // why no file can be read; nil when they can
+	changes  int    // creations, writes, syncs, renames and removals so far
+	failFrom int    // the first change that fails; 0 = none
+	failTo   int    // the first one after it that does not
+	failure  error  // with what
+	noReads  error  // why no file can be read; nil when they can
 	onChange func() // called before every change, without the lock
 	onRead   func() // and before every read
 }

@@ -17,6 +17,7 @@ type cursor struct {
 	entries []byte // the rest of the open block
 	rank    uint32 // of the next entry
 	hash    uint64 // of the last one
+	crc     uint32 // of the blocks so far
 	e       entry  // the entry it stands at; its parts are good until the next one
 	done    bool   // it stands at the end
 }
@@ -30,6 +31,9 @@ func (c *cursor) next() error {
 		}
 		if c.block == len(f.firsts) {
 			c.done = true
+			if c.crc != f.blocksCRC {
+				return c.damage("the blocks are not those that the footer means")
+			}
 			return nil
 		}
 		if err := c.open(); err != nil {
@@ -63,7 +67,9 @@ func (c *cursor) open() error {
 		}
 	}
 	c.block++
-	entries, ok := openBlock(c.window[from-c.base:to-c.base], f.seed, from)
+	b := c.window[from-c.base : to-c.base]
+	c.crc = checksum(c.crc, b[:blockHeader])
+	entries, ok := openBlock(b, f.seed, from)
 	if !ok {
 		return c.damage("the checksum of the block does not match")
 	}

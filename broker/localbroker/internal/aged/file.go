@@ -13,7 +13,7 @@ type file struct {
 	t    *Table
 	name string // without folder
 	size int64
-	crc  uint32 // of the footer
+	crc  uint32 // of the footer, so of the whole file
 	seed uint32
 	f    File
 
@@ -53,7 +53,7 @@ func (f *file) load(number uint32) error {
 	if f.footer, err = decodeFooter(f.name, b, size, f.t.id, f.seed, number); err != nil {
 		return err
 	}
-	if f.crc != checksum(f.seed, b) {
+	if f.crc != footerCRC(b) {
 		return damaged(f.name, size-footerBytes, "this is not the file that the manifest means")
 	}
 	at := int64(f.indexAt) //nolint:gosec // less than the size

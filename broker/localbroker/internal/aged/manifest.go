@@ -29,7 +29,7 @@ type manifest struct {
 	files  []listed
 }
 
-// listed is a file as the manifest knows it; crc is that of its footer, which has those of the rest or of their index.
+// listed is a file as the manifest knows it; crc is the one that its footer ends with.
 type listed struct {
 	number uint32
 	size   int64

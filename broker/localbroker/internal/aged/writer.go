@@ -75,7 +75,9 @@ func (w *writer) seal() error {
 	if w.block < 0 {
 		return nil
 	}
-	sealBlock(w.buf[w.block:], w.file.seed, w.at+uint64(w.block)) //nolint:gosec // not negative
+	b := w.buf[w.block:]
+	sealBlock(b, w.file.seed, w.at+uint64(w.block)) //nolint:gosec // not negative
+	w.file.blocksCRC = checksum(w.file.blocksCRC, b[:blockHeader])
 	w.block = -1
 	if len(w.buf) < writeBytes {
 		return nil
@@ -116,7 +118,7 @@ func (w *writer) finish() (*file, error) {
 	f.blocks, f.buckets = uint32(len(f.firsts)), uint32(len(f.starts)-1) //nolint:gosec // at most the entries
 	f.indexAt, f.indexCRC, f.ends = end, checksum(f.seed, data), w.ends.finish()
 	foot := f.footer.encode(w.t.id, f.seed)
-	f.crc = checksum(f.seed, foot)
+	f.crc = footerCRC(foot)
 	w.buf = append(append(w.buf, data...), foot...)
 	if err := w.write(); err != nil {
 		return nil, err
