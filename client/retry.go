@@ -13,8 +13,15 @@ import (
 	semabus "github.com/semabus/semabus"
 )
 
-// backoff spaces retries: the first at once but for a jitter of 50 ms, then doubling up to 10 s, half of each at random, so
-// that clients cut off together do not come back together. The zero value is ready.
+// nearTries is how many retries are spaced by nearCap at most: about a minute. A node that restarts is found within a second
+// of its return; one that stays away longer is asked less and less often.
+const (
+	nearTries = 80
+	nearCap   = 800 * time.Millisecond
+)
+
+// backoff spaces retries: the first at once but for a jitter of 50 ms, then doubling up to 0.8 s for about a minute, after that
+// up to 10 s, half of each at random, so that clients cut off together do not come back together. The zero value is ready.
 type backoff struct{ n int }
 
 // next is the wait before the coming try.
@@ -23,7 +30,10 @@ func (b *backoff) next() time.Duration {
 	if b.n == 1 {
 		return rand.N(firstRetry)
 	}
-	d := min(retryCap, firstRetry<<min(b.n-1, 16))
+	d := min(nearCap, firstRetry<<min(b.n-1, 16))
+	if b.n > nearTries {
+		d = min(retryCap, nearCap<<min(b.n-nearTries, 16))
+	}
 	return d/2 + rand.N(d/2)
 }
 
