@@ -218,8 +218,7 @@ func (b *Broker) commitFrame(size int, plan func()) error {
 		b.fault(err)
 		return errEngine(err)
 	}
-	b.cache.put(frameKey{frame.segment, frame.frame}, frame.buf[frameHeader:])
-	p.frame.buf = nil // the cache's now
+	b.cache.put(frameKey{frame.segment, frame.frame}, append([]byte(nil), frame.buf[frameHeader:]...))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stager.reveal(b.nanos())

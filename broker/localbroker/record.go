@@ -40,9 +40,13 @@ type frameBuilder struct {
 	frame   uint32
 }
 
-// begin starts a frame at a place of the log, with room for size bytes of payload.
+// begin starts a frame at a place of the log, with room for size bytes of payload. The room is used again for the next one.
 func (f *frameBuilder) begin(segment uint32, offset int64, size int) {
-	f.buf = append(make([]byte, frameHeader, frameHeader+size+frameAlign), frameGroup)
+	if size += frameHeader + frameAlign; cap(f.buf) < size || cap(f.buf) > max(8*size, 1<<20) {
+		f.buf = make([]byte, 0, size)
+	}
+	f.buf = append(f.buf[:0], make([]byte, frameHeader)...)
+	f.buf = append(f.buf, frameGroup)
 	f.segment, f.frame = segment, uint32(offset/frameAlign) //nolint:gosec // a segment stays under 32 GiB
 }
 
