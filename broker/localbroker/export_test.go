@@ -210,7 +210,7 @@ func (v *verifier) parked() (kept int64) {
 			if v.s.lot.rested[x.number] != i {
 				v.faultf("slot %d is not found by its number", i)
 			}
-		} else if int(x.place) >= len(g.parked) || g.parked[x.place] != i {
+		} else if h := v.heapOf(g, x); int(x.place) >= h.len() || h.items[x.place] != i {
 			v.faultf("slot %d is not in the heap of %s", i, g.name)
 		}
 		m, d, err := v.s.peek(i)
@@ -233,14 +233,23 @@ func (v *verifier) parked() (kept int64) {
 	v.equal("slots in use or free", used+len(l.free), int(l.used))
 	for _, t := range v.s.tenants {
 		for _, g := range t.groups {
-			for at, i := range g.parked {
-				if p := (at - 1) / 2; at > 0 && l.before(i, g.parked[p], g.ageing) {
-					v.faultf("group %s: slot %d stands before its parent", g.name, i)
+			for _, h := range [...]*parkedHeap{&g.parked, &g.later} {
+				for at, i := range h.items {
+					if p := (at - 1) / 2; at > 0 && h.before(l, i, h.items[p]) {
+						v.faultf("group %s: slot %d stands before its parent", g.name, i)
+					}
 				}
 			}
 		}
 	}
 	return kept
+}
+
+func (v *verifier) heapOf(g *group, x *slot) *parkedHeap {
+	if x.delayed {
+		return &g.later
+	}
+	return &g.parked
 }
 
 func (v *verifier) message(t *tenant, m *message) {
@@ -299,8 +308,8 @@ func (v *verifier) group(t *tenant, g *group) {
 	if g.tail != prev {
 		v.faultf("group %s: the last delivery is not the last", g.name)
 	}
-	v.equal("ready of group "+g.name, g.ready, count[ready]+int64(len(g.parked)))
-	v.equal("delayed of group "+g.name, g.delayed, count[delayed])
+	v.equal("ready of group "+g.name, g.ready, count[ready]+int64(g.parked.len()))
+	v.equal("delayed of group "+g.name, g.delayed, count[delayed]+int64(g.later.len()))
 	v.equal("leased of group "+g.name, g.leased, count[leased])
 	v.equal("queued of group "+g.name, int64(len(queued)), count[ready])
 	v.equal("timers of group "+g.name, g.timers.len(), timers)

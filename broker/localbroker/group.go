@@ -8,7 +8,8 @@ type group struct {
 	name       string
 	head, tail *delivery // live and shown, by number
 	queue      queue
-	parked     parkedHeap // in state.lot, by what comes first
+	parked     parkedHeap // slots of state.lot, by what comes first
+	later      parkedHeap // those that are not due yet, by their time
 	lotID      uint32     // its place in lot.groups, plus one; 0 = nothing of it is in a slot
 	slots      int        // its deliveries in slots, parked or at rest
 	ageing     int64      // a step of priority counts as much waiting, ns; 0 = priority comes first
@@ -166,6 +167,7 @@ func (g *group) leave(d *delivery) {
 
 // tick lets happen what is due by now; by hears of each lease and each TTL that ran out.
 func (g *group) tick(now int64, by *stager) {
+	by.s.lot.come(g, now)
 	for g.timers.len() > 0 && g.timers.first().wakes <= now {
 		d := g.timers.pop().delivery
 		switch {
@@ -202,7 +204,7 @@ func (s *state) order(g *group, ordered bool, ageing time.Duration) error {
 
 // notify wakes as many waiters as there are deliveries to take.
 func (g *group) notify() {
-	n := g.queue.len() + len(g.parked)
+	n := g.queue.len() + g.parked.len()
 	for _, w := range g.waiters {
 		if n == 0 {
 			return
@@ -230,9 +232,12 @@ func (g *group) dismiss(w *waiter) {
 }
 
 // next is when the group's next timer goes off, and whether there is one.
-func (g *group) next() (at int64, ok bool) {
-	if g.timers.len() == 0 {
-		return 0, false
+func (g *group) next(l *lot) (at int64, ok bool) {
+	if g.later.len() > 0 {
+		at, ok = l.at(g.later.items[0]).order, true
 	}
-	return g.timers.first().wakes, true
+	if g.timers.len() > 0 && (!ok || g.timers.first().wakes < at) {
+		at, ok = g.timers.first().wakes, true
+	}
+	return at, ok
 }

@@ -76,18 +76,21 @@ func (w *indexWriter) parked(g *group, x *slot) {
 	w.string(g.name)
 	w.fixed(x.hash)
 	for _, v := range [...]uint64{
-		x.number, uint64(x.order), x.commit, uint64(x.segment), uint64(x.frame), uint64(x.message), uint64(x.delivery), uint64(x.bytes), //nolint:gosec // read back as int64
+		x.number, uint64(x.order), uint64(x.at), x.commit, uint64(x.segment), uint64(x.frame), uint64(x.message), uint64(x.delivery), uint64(x.bytes), //nolint:gosec // read back as int64
 	} {
 		w.uint(v)
 	}
 	w.buf = append(w.buf, x.priority, x.values)
-	if !x.settled {
+	switch {
+	case x.settled:
+		w.buf = append(w.buf, flagSettled)
+		w.int(x.ended)
+		w.uint(x.seq)
+	case x.delayed:
+		w.buf = append(w.buf, flagHeld)
+	default:
 		w.buf = append(w.buf, 0)
-		return
 	}
-	w.buf = append(w.buf, 1)
-	w.int(x.ended)
-	w.uint(x.seq)
 }
 
 // message encodes what is visible of one.
@@ -169,12 +172,14 @@ type parkedEntry struct {
 func (r *indexReader) slot(t *tenant) {
 	x := parkedEntry{group: t.group(r.string())}
 	x.hash, x.number = r.fixed64(), r.uint()
-	x.order, x.commit = int64(r.uint()), r.uint() //nolint:gosec // written from an int64
+	x.order, x.at = int64(r.uint()), int64(r.uint()) //nolint:gosec // written from an int64
+	x.commit = r.uint()
 	for _, v := range [...]*uint32{&x.segment, &x.frame, &x.message, &x.delivery, &x.bytes} {
 		*v = uint32(r.uint()) //nolint:gosec // written from a uint32
 	}
 	x.priority, x.values = r.byte(), r.byte()
-	if x.settled = r.byte() != 0; x.settled {
+	flags := r.byte()
+	if x.settled, x.delayed = flags == flagSettled, flags == flagHeld; x.settled {
 		x.ended, x.seq = r.int(), r.uint()
 	}
 	if r.err == nil {

@@ -200,7 +200,7 @@ func (b *Broker) tick(g *group, now int64) {
 
 // arm sets the group's alarm to its next timer while somebody waits for it.
 func (b *Broker) arm(g *group) {
-	at, ok := g.next()
+	at, ok := g.next(&b.s.lot)
 	if !ok || len(g.waiters) == 0 || b.closed || g.alarm != 0 && g.alarm <= at {
 		return
 	}

@@ -95,7 +95,7 @@ func Open(o Options) (b *Broker, err error) {
 	if err := b.recover(); err != nil {
 		return nil, errors.Join(append([]error{err}, b.cache.closeAll()...)...)
 	}
-	b.s.replayed()
+	b.s.replayed(b.nanos())
 	b.stager.touch = b.touch
 	for _, t := range b.s.tenants {
 		for _, g := range t.groups {

@@ -6,18 +6,20 @@ import (
 	"sort"
 )
 
-// A long queue is kept in compact form. A message that waits in a plain queue behind others, for its only group, with nothing
-// special about it, is parked: of its index entry a slot of some 70 bytes without pointers remains, and everything else is
-// read back from its record in the log when its turn comes, or when somebody asks for it. Parked deliveries count as ready.
+// A long queue is kept in compact form. A message that waits in a plain queue behind others, or for its time, for its only
+// group, with nothing special about it, is parked: of its index entry a slot of some 100 bytes without pointers remains, and
+// everything else is read back from its record in the log when its turn comes, or when somebody asks for it. Parked
+// deliveries count as ready, or as delayed.
 
-// parkBehind is how many deliveries a plain queue holds in full before further ones are parked; tests take fewer.
+// parkBehind is how many deliveries a plain queue, or the timers of a group, hold in full before further ones are parked; tests take fewer.
 var parkBehind = 1024
 
 // slot is one parked message with its delivery.
 type slot struct {
 	hash     uint64 // of tenant and id
 	number   uint64 // of the delivery
-	order    int64  // which is the time of its commit, too
+	order    int64  // in the queue; until then it is delayed
+	at       int64  // when it was enqueued
 	commit   uint64 // 0 = the slot is free
 	segment  uint32 // where its record lies
 	frame    uint32
@@ -29,6 +31,7 @@ type slot struct {
 	place    int32  // among the parked of its group
 	priority uint8
 	values   uint8
+	delayed  bool   // among the later ones of its group
 	settled  bool   // it rests: see rest.go
 	ended    int64  // when it was settled
 	seq      uint64 // of the lease that settled it
@@ -88,9 +91,30 @@ func (l *lot) add(g *group, x slot) uint32 {
 		l.rested[x.number] = i
 		return i
 	}
+	if x.delayed {
+		g.later.push(l, i)
+		g.delayed++
+		return i
+	}
 	g.parked.push(l, i)
 	g.ready++
 	return i
+}
+
+// come brings parked deliveries that are due from the later ones to the ready ones.
+func (l *lot) come(g *group, now int64) {
+	for g.later.len() > 0 {
+		i := g.later.items[0]
+		x := l.at(i)
+		if x.order > now {
+			return
+		}
+		g.later.remove(l, 0)
+		x.delayed = false
+		g.delayed--
+		g.parked.push(l, i)
+		g.ready++
+	}
 }
 
 // register gives a group its place in groups, from 1.
@@ -140,100 +164,112 @@ func (l *lot) numbered(number uint64) (i uint32, ok bool) {
 	return uint32(n), n < int(l.used) && l.at(uint32(n)).number == number && l.at(uint32(n)).commit != 0 //nolint:gosec // see above
 }
 
-// parkedHeap are the slots of one group, the first to be granted at place 0. It is a binary heap like heap, of slots without
-// pointers.
-type parkedHeap []uint32
+// parkedHeap are slots of one group, the first to be granted, or to come due, at place 0. It is a binary heap like heap, of
+// slots without pointers.
+type parkedHeap struct {
+	items  []uint32
+	byTime bool // the order is that of coming due
+}
 
-// before orders slots as delivery.before does deliveries.
-func (l *lot) before(a, b uint32, ageing int64) bool {
+func (h *parkedHeap) len() int { return len(h.items) }
+
+// before orders slots as delivery.before does deliveries, or by the time when they come due.
+func (h *parkedHeap) before(l *lot, a, b uint32) bool {
 	x, y := l.at(a), l.at(b)
-	return rankBefore(ageing, rank{x.priority, x.order, x.number}, rank{y.priority, y.order, y.number})
+	p, q := rank{x.priority, x.order, x.number}, rank{y.priority, y.order, y.number}
+	if h.byTime {
+		p.priority, q.priority = 0, 0
+		return rankBefore(0, p, q)
+	}
+	return rankBefore(l.groups[x.group].ageing, p, q)
 }
 
 func (h *parkedHeap) push(l *lot, i uint32) {
-	*h = append(*h, i)
-	h.up(l, len(*h)-1)
+	h.items = append(h.items, i)
+	h.up(l, len(h.items)-1)
 }
 
 // remove takes the slot at a place out.
 func (h *parkedHeap) remove(l *lot, place int) {
-	last := len(*h) - 1
-	(*h)[place] = (*h)[last]
-	*h = (*h)[:last]
+	last := len(h.items) - 1
+	h.items[place] = h.items[last]
+	h.items = h.items[:last]
 	if place < last && !h.down(l, place) {
 		h.up(l, place)
 	}
-	if cap(*h) > 1024 && len(*h) < cap(*h)/4 {
-		*h = append(make(parkedHeap, 0, cap(*h)/2), *h...)
+	if cap(h.items) > 1024 && len(h.items) < cap(h.items)/4 {
+		h.items = append(make([]uint32, 0, cap(h.items)/2), h.items...)
 	}
 }
 
 // rebuild restores the order after the rule changed.
-func (h parkedHeap) rebuild(l *lot) {
-	for i := len(h) / 2; i >= 0; i-- {
-		if i < len(h) {
-			h.down(l, i)
-		}
+func (h *parkedHeap) rebuild(l *lot) {
+	for i := len(h.items)/2 - 1; i >= 0; i-- {
+		h.down(l, i)
 	}
 }
 
-func (h parkedHeap) ageing(l *lot) int64 { return l.groups[l.at(h[0]).group].ageing }
-
-func (h parkedHeap) up(l *lot, i int) {
-	x, ageing := h[i], h.ageing(l)
+func (h *parkedHeap) up(l *lot, i int) {
+	x := h.items[i]
 	for i > 0 {
 		parent := (i - 1) / 2
-		if !l.before(x, h[parent], ageing) {
+		if !h.before(l, x, h.items[parent]) {
 			break
 		}
-		h.set(l, i, h[parent])
+		h.set(l, i, h.items[parent])
 		i = parent
 	}
 	h.set(l, i, x)
 }
 
-func (h parkedHeap) down(l *lot, i int) (changed bool) {
-	x, start, ageing := h[i], i, h.ageing(l)
+func (h *parkedHeap) down(l *lot, i int) (changed bool) {
+	x, start := h.items[i], i
 	for {
 		child := 2*i + 1
-		if child >= len(h) {
+		if child >= len(h.items) {
 			break
 		}
-		if r := child + 1; r < len(h) && l.before(h[r], h[child], ageing) {
+		if r := child + 1; r < len(h.items) && h.before(l, h.items[r], h.items[child]) {
 			child = r
 		}
-		if !l.before(h[child], x, ageing) {
+		if !h.before(l, h.items[child], x) {
 			break
 		}
-		h.set(l, i, h[child])
+		h.set(l, i, h.items[child])
 		i = child
 	}
 	h.set(l, i, x)
 	return i > start
 }
 
-func (h parkedHeap) set(l *lot, i int, x uint32) {
-	h[i] = x
+func (h *parkedHeap) set(l *lot, i int, x uint32) {
+	h.items[i] = x
 	l.at(x).place = int32(i) //nolint:gosec // a heap of slots is shorter
 }
 
 // plain says that a delivery is one that a slot can hold: nothing happened to it yet, and nothing will but its grant.
 func (d *delivery) plain() bool {
 	m := d.message
-	return m.item != 0 && d.item != 0 && len(m.deliveries) == 1 && d.at == m.at && d.order == d.at && d.ttl == 0 && d.key == "" &&
+	return m.item != 0 && d.item != 0 && len(m.deliveries) == 1 && d.at == m.at && d.ttl == 0 && d.key == "" &&
 		d.attempt == 1 && !d.begun && !d.ending && len(d.errors) == 0 && !m.deciding
 }
 
-// parks says that a delivery which is about to become ready is to be parked.
-func (g *group) parks(d *delivery) bool {
-	return !g.queue.ordered && (len(g.parked) > 0 || g.queue.plain.len() >= parkBehind) && d.plain()
+// parks says that a delivery which is about to become ready, or to wait for its time, is to be parked.
+func (g *group) parks(d *delivery, now int64) bool {
+	if g.queue.ordered || !d.plain() {
+		return false
+	}
+	if d.due > now {
+		return g.later.len() > 0 || g.timers.len() >= parkBehind
+	}
+	return g.parked.len() > 0 || g.queue.plain.len() >= parkBehind
 }
 
 // slotOf describes a message by its only delivery.
 func (s *state) slotOf(d *delivery) slot {
 	m := d.message
 	x := slot{
-		hash: s.lot.hash(m.tenant, m.id), number: d.number, order: d.order, commit: m.commit, segment: d.frame.segment, frame: d.frame.frame,
+		hash: s.lot.hash(m.tenant, m.id), number: d.number, order: d.order, at: d.at, commit: m.commit, segment: d.frame.segment, frame: d.frame.frame,
 		message: m.item, delivery: d.item, priority: d.priority,
 	}
 	for _, l := range [...]loc{m.body, m.decision, d.info} {
@@ -252,8 +288,9 @@ func (s *state) forgetObjects(d *delivery) {
 }
 
 // park puts a delivery, that is in no place of its group, into a slot.
-func (s *state) park(d *delivery) {
+func (s *state) park(d *delivery, now int64) {
 	x := s.slotOf(d)
+	x.delayed = d.due > now
 	s.forgetObjects(d)
 	s.lot.add(d.group, x)
 }
@@ -271,12 +308,15 @@ func (s *state) peek(i uint32) (*message, *delivery, error) {
 // read makes the objects of a slot out of its record.
 func (x *slot) read(payload []byte, g *group) (*message, *delivery, error) {
 	r := &replayer{decoder: decoder{buf: payload, off: int(x.message)}, segment: x.segment, frame: x.frame}
-	m := &message{tenant: g.tenant, place: -1, id: r.string(), hash: r.fixed64(), at: x.order, commit: x.commit, live: 1, shown: true}
+	m := &message{tenant: g.tenant, place: -1, id: r.string(), hash: r.fixed64(), at: x.at, commit: x.commit, live: 1, shown: true}
 	m.item, m.body, m.decision = x.message, r.value(), r.value()
 	r.off = int(x.delivery)
 	d := &delivery{
-		message: m, group: g, number: r.uint(), order: x.order, at: x.order, attempt: 1, place: -1, timer: -1, stage: ready,
+		message: m, group: g, number: r.uint(), order: x.order, at: x.at, attempt: 1, place: -1, timer: -1, stage: ready,
 		item: x.delivery, frame: x.key(),
+	}
+	if x.delayed {
+		d.stage, d.due = delayed, x.order
 	}
 	if x.settled {
 		m.live, d.stage, d.ended, d.seq, d.begun = 0, settled, x.ended, x.seq, true
@@ -299,12 +339,20 @@ func (s *state) unpark(i uint32) (*delivery, error) {
 		return nil, err
 	}
 	g := d.group
-	g.parked.remove(&s.lot, int(s.lot.at(i).place))
+	place := int(s.lot.at(i).place)
+	if d.stage == delayed {
+		g.later.remove(&s.lot, place)
+	} else {
+		g.parked.remove(&s.lot, place)
+	}
 	s.lot.remove(i)
 	m.tenant.messages[m.id] = m
 	s.deliveries[d.number] = d
 	g.link(d)
-	g.queue.push(d)
+	if d.stage == ready {
+		g.queue.push(d)
+	}
+	g.schedule(d)
 	return d, nil
 }
 
@@ -343,34 +391,36 @@ func (s *state) lookUp(t *tenant, id string) (i uint32, m *message, err error) {
 // next is the delivery of a group to be granted next, in full; nil when there is none.
 func (s *state) next(g *group) (*delivery, error) {
 	d := g.queue.first()
-	if len(g.parked) == 0 {
+	if g.parked.len() == 0 {
 		return d, nil
 	}
-	x := s.lot.at(g.parked[0])
+	x := s.lot.at(g.parked.items[0])
 	if d != nil && rankBefore(g.ageing, d.rank(), rank{x.priority, x.order, x.number}) {
 		return d, nil
 	}
-	return s.unpark(g.parked[0])
+	return s.unpark(g.parked.items[0])
 }
 
 // unparkAll brings all of a group back: its queue takes another shape.
 func (s *state) unparkAll(g *group) error {
-	for len(g.parked) > 0 {
-		if _, err := s.unpark(g.parked[0]); err != nil {
-			return err
+	for _, h := range [...]*parkedHeap{&g.parked, &g.later} {
+		for h.len() > 0 {
+			if _, err := s.unpark(h.items[0]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // replayed puts what a replay has found waiting, or settled, into slots.
-func (s *state) replayed() {
+func (s *state) replayed(now int64) {
 	s.replaying = false
 	var waiting []*delivery
 	var settled []*message
 	for _, d := range s.deliveries {
 		switch {
-		case d.stage == ready:
+		case d.stage == ready || d.stage == delayed:
 			waiting = append(waiting, d)
 		case d.message.place >= 0 && d.message.rests():
 			settled = append(settled, d.message)
@@ -378,9 +428,9 @@ func (s *state) replayed() {
 	}
 	slices.SortFunc(waiting, func(a, b *delivery) int { return cmp.Compare(a.number, b.number) })
 	for _, d := range waiting {
-		if g := d.group; g.parks(d) {
+		if g := d.group; g.parks(d, now) {
 			g.leave(d)
-			s.park(d)
+			s.park(d, now)
 		}
 	}
 	slices.SortFunc(settled, func(a, b *message) int { return cmp.Compare(a.idle, b.idle) })
@@ -393,7 +443,7 @@ func (s *state) replayed() {
 // pageOf lists the parked deliveries of a group with numbers above last, the smallest first, at most limit of them.
 func (s *state) pageOf(g *group, last uint64, limit int) []uint32 {
 	var smallest heap[*largest]
-	for _, i := range g.parked {
+	for _, i := range slices.Concat(g.parked.items, g.later.items) {
 		n := s.lot.at(i).number
 		switch {
 		case n <= last:
@@ -422,9 +472,9 @@ func (*largest) moved(int)                {}
 
 // oldestParked is when the oldest parked delivery of a group was enqueued.
 func (s *state) oldestParked(g *group) (at int64) {
-	for _, i := range g.parked {
-		if x := s.lot.at(i); at == 0 || x.order < at {
-			at = x.order
+	for _, i := range g.parked.items {
+		if x := s.lot.at(i); at == 0 || x.at < at {
+			at = x.at
 		}
 	}
 	return at

@@ -255,3 +255,61 @@ func TestSettledRest(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestParkedTimers: what waits for its time is parked too, comes when it is due and not before, in the order of coming due, and
+// can be taken back; a crash in the middle changes nothing.
+func TestParkedTimers(t *testing.T) {
+	t.Parallel()
+	const n = 200
+	fs, clock := newCrashFS(), newHandClock()
+	options := func(o *localbroker.Options) {
+		tiny(o)
+		o.Clock = clock
+	}
+	b := open(t, fs, options)
+	start := clock.Now()
+	for i := range n {
+		id := fmt.Sprint("m", i)
+		due := start.Add(time.Duration(1+(i*37)%n) * time.Second)
+		commit(t, b, &driver.Batch{
+			Tenant: tenant, Messages: []driver.Message{{ID: id, Body: bodyOf(id)}},
+			Deliveries: []driver.Enqueue{{MessageID: id, Group: "g", DeliverAt: due}},
+		})
+	}
+	if got := localbroker.Parked(b); got < n/2 {
+		t.Fatalf("only %d timers are parked", got)
+	}
+	for i := range 10 { // every twentieth is taken back
+		commit(t, b, &driver.Batch{Tenant: tenant, Drops: []driver.Drop{{MessageID: fmt.Sprint("m", 20*i), Group: "g", Waiting: true}}})
+	}
+	came := 0
+	for second := 1; second <= n; second++ {
+		clock.advance(time.Second)
+		for _, l := range leaseAll(t, b, "g") {
+			came++
+			var i int
+			if _, err := fmt.Sscanf(l.MessageID, "m%d", &i); err != nil || 1+(i*37)%n != second || i%20 == 0 {
+				t.Fatalf("%s came in second %d", l.MessageID, second)
+			}
+			commit(t, b, &driver.Batch{Tenant: tenant, Settles: []driver.Settle{{Token: l.Token}}})
+		}
+		if second%50 == 0 {
+			localbroker.Verify(t, b)
+			if second == 100 {
+				if err := localbroker.Checkpoint(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fs.crash(0, nil)
+			_ = b.Close()
+			b = open(t, fs, options)
+			localbroker.Verify(t, b)
+		}
+	}
+	if came != n-10 {
+		t.Fatalf("%d of %d came", came, n-10)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

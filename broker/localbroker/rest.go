@@ -21,7 +21,7 @@ func (m *message) rests() bool {
 		return false
 	}
 	d := m.deliveries[0]
-	return d.stage == settled && d.item != 0 && d.at == m.at && d.order == d.at && d.ttl == 0 && d.key == "" && d.attempt == 1 && len(d.errors) == 0
+	return d.stage == settled && d.item != 0 && d.at == m.at && d.ttl == 0 && d.key == "" && d.attempt == 1 && len(d.errors) == 0
 }
 
 // compact puts a settled message, which is in no place of retention, into a slot. While a checkpoint is taken it would miss what

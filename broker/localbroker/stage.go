@@ -175,8 +175,8 @@ func (g *stager) reveal(now int64) {
 	}
 	for _, d := range g.deliveries {
 		if d.stage == staged { // a replay may have expired it already
-			if d.frame = g.frame; !g.s.replaying && d.group.parks(d) {
-				g.s.park(d)
+			if d.frame = g.frame; !g.s.replaying && d.group.parks(d, now) {
+				g.s.park(d, now)
 				continue
 			}
 			d.group.link(d)
@@ -274,7 +274,7 @@ func (g *stager) reset() {
 func (t *tenant) group(name string) *group {
 	g := t.groups[name]
 	if g == nil {
-		g = &group{tenant: t, name: name}
+		g = &group{tenant: t, name: name, later: parkedHeap{byTime: true}}
 		t.groups[name] = g
 	}
 	return g
