@@ -108,7 +108,7 @@ func capabilities(c driver.Caps) map[Capability]bool {
 // cases is the list of all of them.
 func cases() []testCase {
 	return slices.Concat(commitCases(), markCases(), counterCases(), logCases(), ingressCases(), leaseCases(), fenceCases(),
-		orderCases(), timeCases(), findCases(), reopenCases(), concurrencyCases(), modelCases(), dropCases())
+		orderCases(), timeCases(), findCases(), reopenCases(), concurrencyCases(), modelCases(), dropCases(), linearCases())
 }
 
 // rig is one case's engine with its Run going.

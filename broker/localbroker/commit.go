@@ -341,7 +341,7 @@ func (b *Broker) refusal(t *tenant, token []byte) error {
 			return errSettled()
 		}
 	}
-	if d := b.s.deliveries[number]; ok && d != nil && d.group.tenant == t && d.seq == seq && (d.stage == settled || d.leaving) {
+	if d := b.s.deliveries[number]; ok && d != nil && d.group.tenant == t && d.seq == seq && !d.dropped && (d.stage == settled || d.leaving) {
 		return errSettled()
 	}
 	return errStale()

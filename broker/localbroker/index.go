@@ -130,7 +130,7 @@ func (w *indexWriter) delivery(d *delivery) {
 	}
 	w.uint(d.number)
 	seq := uint64(0)
-	if d.stage == settled {
+	if d.stage == settled && !d.dropped {
 		seq = d.seq
 	}
 	w.uint(seq)

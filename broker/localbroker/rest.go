@@ -36,7 +36,10 @@ func (s *state) compact(m *message) bool {
 	}
 	d := m.deliveries[0]
 	x := s.slotOf(d)
-	x.ended, x.seq, x.settled = d.ended, d.seq, true
+	x.ended, x.settled = d.ended, true
+	if !d.dropped {
+		x.seq = d.seq
+	}
 	s.forgetObjects(d)
 	i := s.lot.add(d.group, x)
 	s.rested.push(resting{i, x.number})

@@ -91,7 +91,7 @@ func (g *stager) drop(d *delivery, at int64, outlived bool, cause string) {
 	if outlived && d.stage != expired {
 		g.expire(d)
 	}
-	d.ending, d.leaving, d.seq = true, true, 0
+	d.ending, d.leaving, d.dropped = true, true, true
 	g.settles = append(g.settles, settlement{delivery: d, at: at, dropped: true, cause: cause})
 }
 

@@ -151,6 +151,7 @@ type delivery struct {
 	counted    bool // expired, and a drop accounted for it
 	ending     bool // a settlement is part of the group under way
 	leaving    bool // … and it is final
+	dropped    bool // … without its lease, which is no settlement
 }
 
 // alive says that the delivery still waits or is worked on, after what is under way.

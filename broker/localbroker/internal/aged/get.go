@@ -2,11 +2,11 @@ package aged
 
 import "errors"
 
-// Put sets a key's value, and the end of both: from until on, unix nanoseconds, the key is unknown again. It replaces what
-// was put under the key before, also where that had a later end, so an end in the past removes the key; math.MaxInt64
-// is no end. It touches memory
-// only and cannot fail: the entry is durable after the next Flush, and until then its owner's to put again after a restart.
-// Key and value are copied. It is made for keys up to 1 KiB and values up to 64 KiB and takes them up to 1 GiB together.
+// Put sets a key's value, and the end of both: from until on, unix nanoseconds, the key is unknown again; math.MaxInt64 is no
+// end. It replaces what was put under the key before, also where that had a later end, so an end in the past removes the key.
+// It touches memory only and cannot fail: the entry is durable after the next Flush, and until then its owner's to put again
+// after a restart. Key and value are copied. It is made for keys up to 1 KiB and values up to 64 KiB and takes them up to
+// 1 GiB together.
 func (t *Table) Put(key, value []byte, until int64) {
 	t.memory.put(&entry{t.hash.sum(key), key, value, until})
 }
