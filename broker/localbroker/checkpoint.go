@@ -4,16 +4,19 @@ import (
 	"encoding/binary"
 	"maps"
 	"runtime"
+
+	semabus "github.com/semabus/semabus"
 )
 
 // A checkpoint is the index as of the time between two frames of the log, so that only what follows the first of them must be
 // replayed and segments that nothing refers to can go. It is taken a piece at a time while commits go on: see replayer for
-// what makes the pieces one state again. It holds places of values, not the values; those of marks are the exception.
+// what makes the pieces one state again. It holds places of values, not the values. Marks are not in it: those from before are in
+// their table, made durable first; those from after are in the log.
 //
 //	magic u32 | version u8 | log id 16 bytes | where the log goes on | entries … | entryEnd, numbers | crc u32
 const (
 	checkpointMagic   = 0x53424350 // "SBCP"
-	checkpointVersion = 3
+	checkpointVersion = 4
 	checkpointFile    = "CHECKPOINT"
 	checkpointHead    = 5 + 16
 
@@ -27,11 +30,10 @@ var pieceEntries = 512
 type entry byte
 
 const (
-	entryEnd      entry = iota // frame, epoch, clock, commit, delivery number at the end
+	entryEnd      entry = iota // frame, epoch, clock, commit, delivery number and versions of the tables at the end
 	entryTenant                // name: of the entries that follow
 	entryMessage               // with its deliveries
 	entryLog                   // with its events
-	entryMark                  //
 	entryProducer              //
 	entryCounter               //
 	entryParked                // a slot
@@ -50,6 +52,7 @@ func (b *Broker) writeCheckpoint() error {
 	var from place
 	var needed map[uint32]usage
 	var written int64
+	var marks []*mark
 	err := b.exclusive(func() error {
 		if err := b.settleDisk(); err != nil {
 			return err
@@ -59,15 +62,24 @@ func (b *Broker) writeCheckpoint() error {
 		j := &b.journal
 		from, needed = place{segment: j.segment, offset: j.offset, number: j.number}, maps.Clone(b.s.segments)
 		written, j.written = j.written, 0
+		marks = append(marks, b.s.marksDue.items...)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := w.write(from); err != nil {
-		_ = b.exclusive(func() error { b.journal.written += written; return nil }) // Run tries again
-		return errEngine(err)
+	err = b.flushTables(marks)
+	if err == nil {
+		err = w.write(from)
 	}
+	if err != nil {
+		_ = b.exclusive(func() error { b.journal.written += written; return nil }) // Run tries again
+		if _, known := semabus.AsError(err); !known {
+			err = errEngine(err)
+		}
+		return err
+	}
+	b.dropMarks(marks)
 	return b.dropSegments(from.segment, needed)
 }
 
@@ -125,6 +137,8 @@ func (w *checkpointWriter) write(from place) error {
 			w.int(w.b.s.clock)
 			w.uint(w.b.s.commit)
 			w.uint(w.b.s.number)
+			w.uint(w.b.tables.marks.Version())
+			w.uint(w.b.tables.ledger.Version())
 			return nil
 		})
 		if err != nil {
@@ -178,10 +192,6 @@ func (w *checkpointWriter) tenant(t *tenant) {
 			w.held += len(l.events)
 			w.pause()
 		}
-	}
-	for _, m := range t.marks {
-		w.mark(m)
-		w.pause()
 	}
 	for id, p := range t.producers {
 		w.producer(id, p)

@@ -407,7 +407,7 @@ func TestSegmentsAreDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	names, _ := fs.begin().ReadDir("data")
-	if len(names) > 6 {
+	if len(names) > 9 {
 		t.Errorf("nothing is alive and the folder holds %v", names)
 	}
 	if s, err := b.Stats(t.Context(), tenant, nil); err != nil || s.Bytes > 64<<10 {

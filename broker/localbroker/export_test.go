@@ -465,3 +465,13 @@ func Parked(b *Broker) int {
 	defer b.mu.Unlock()
 	return b.s.lot.count
 }
+
+// Marks is the number of marks in memory.
+func Marks(b *Broker) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.s.marksDue.len()
+}
+
+// Tidy does the background work of the tables.
+func Tidy(b *Broker) error { return b.tidyTables(context.Background()) }

@@ -41,6 +41,10 @@ func (b *Broker) Find(ctx context.Context, q *driver.Query) (*driver.Found, erro
 			return nil, err
 		}
 	}
+	if q.Message != "" && f.Message == nil {
+		f.Message, f.Deliveries, err = b.remembered(q.Tenant, q.Message)
+		return &f.Found, err
+	}
 	for i := range f.deliveries {
 		info, err := b.cache.read(f.deliveries[i].info)
 		if err != nil {
@@ -256,7 +260,7 @@ func (b *Broker) Stats(ctx context.Context, tenantName string, names []string) (
 	now := b.nanos()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := &driver.Stats{Marks: int64(b.s.marksDue.len()), Bytes: b.journal.bytes.Load(), Syncs: b.journal.syncs.Load(), Commits: b.commits}
+	s := &driver.Stats{Marks: int64(b.s.marksDue.len()) + b.tables.oldMarks, Bytes: b.journal.bytes.Load(), Syncs: b.journal.syncs.Load(), Commits: b.commits}
 	t := b.s.tenants[tenantName]
 	if t == nil {
 		for _, n := range names {

@@ -49,14 +49,6 @@ func (w *indexWriter) log(l *eventLog) {
 	}
 }
 
-func (w *indexWriter) mark(m *mark) {
-	w.kind(entryMark)
-	w.string(m.key)
-	w.fixed(m.hash)
-	w.int(m.until)
-	w.buf = appendData(w.buf, m.value)
-}
-
 func (w *indexWriter) producer(id string, p *producer) {
 	w.kind(entryProducer)
 	w.string(id)
@@ -259,10 +251,13 @@ func (b *Broker) decodeCheckpoint(data []byte) (place, error) {
 	}
 	p.until, b.epoch = r.uint(), r.uint()
 	b.s.clock, b.s.commit, b.s.number = r.int(), r.uint(), r.uint()
+	p.marks, p.ledger = r.uint(), r.uint()
 	if r.err != nil {
 		return place{}, errDamaged(checkpointFile, int64(checkpointHead+r.off), r.err.Error())
 	}
+	b.s.loading = true
 	r.settle()
+	b.s.loading = false
 	return p, nil
 }
 
@@ -278,10 +273,6 @@ func (r *indexReader) entry(k entry, t *tenant) {
 			l.events[i] = logged{r.int(), r.loc()}
 		}
 		l.shown = l.newest()
-	case entryMark:
-		m := &mark{tenant: t, key: r.string(), hash: r.fixed64(), until: r.int(), value: clone(r.data())}
-		t.marks[m.key] = m
-		r.s.marksDue.push(m)
 	case entryProducer:
 		id := r.string()
 		t.producers[id] = &producer{seq: r.uint(), used: r.int()}

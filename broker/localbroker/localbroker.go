@@ -44,7 +44,9 @@ type Broker struct {
 	checkpoints sync.Mutex   // held while one is written, and by Close; taken before all others
 	reading     sync.RWMutex // read-held by whoever has taken a loc out of the state, until it is read; taken before mu
 
-	mu       sync.Mutex // guards everything below; cache.mu is not taken under it
+	mu     sync.Mutex // guards everything below; cache.mu is not taken under it
+	tables tables
+
 	s        *state
 	frontier uint32 // segment that is written to
 	stager   stager
@@ -89,12 +91,17 @@ func Open(o Options) (b *Broker, err error) {
 	b.s.lot.load, b.s.lot.hash, b.s.replaying = b.cache.keep, b.tokens.hash, true
 	b.stager = stager{s: b.s, touch: func(*group) {}} // nobody waits while the log is replayed
 	b.journal = journal{fs: o.FS, dir: o.Dir, logID: m.logID, ahead: minAhead, full: o.SegmentBytes, opened: b.opened}
+	b.s.ledgerFor = b.o.LedgerFor
 	if err := b.look(); err != nil {
 		return nil, err
 	}
-	if err := b.recover(); err != nil {
-		return nil, errors.Join(append([]error{err}, b.cache.closeAll()...)...)
+	if err := b.openTables(m.logID); err != nil {
+		return nil, err
 	}
+	if err := b.recover(); err != nil {
+		return nil, errors.Join(append([]error{err, b.closeTables()}, b.cache.closeAll()...)...)
+	}
+	b.tables.oldMarks = b.tables.marks.Count(b.nanos())
 	b.s.replayed(b.nanos())
 	b.stager.touch = b.touch
 	for _, t := range b.s.tenants {
@@ -209,6 +216,9 @@ func (b *Broker) tidy(ctx context.Context) {
 			return
 		}
 	}
+	if err := b.tidyTables(ctx); err != nil {
+		b.o.Logger.Error("old marks and the ledger wait for the disk", "error", err)
+	}
 	if moved, err := b.clean(ctx, b.o.CleanBytes); err != nil {
 		b.o.Logger.Error("dead values keep their disk: the cleaner could not go on", "moved", moved, "error", err)
 	}
@@ -295,7 +305,7 @@ func (b *Broker) Close() error {
 	_ = b.exclusive(func() error {
 		b.reading.Lock()
 		defer b.reading.Unlock()
-		errs = append(errs, b.cache.closeAll()...)
+		errs = append(append(errs, b.closeTables()), b.cache.closeAll()...)
 		return nil
 	})
 	return errors.Join(append(errs, b.lock.Close())...)

@@ -29,6 +29,10 @@ type Options struct {
 	KeepSettled      time.Duration // how long a message without live deliveries can be found; 0 = 24 h
 	KeepSettledBytes int64         // bound of all of those, bytes, about 512 for the index of each among them; 0 = 1 GiB
 
+	MarkCacheBytes int64         // memory for marks older than the newest checkpoint; 0 = 64 MiB
+	LedgerFor      time.Duration // how long the ledger remembers a message after its last delivery ended; 0 = 7 days
+	LedgerBytes    int64         // bound of the ledger's files; 0 = 1 GiB
+
 	SegmentBytes    int64  // a segment is full from here on; 0 = 64 MiB
 	CheckpointBytes int64  // log to replay at most before a checkpoint is due; 0 = 128 MiB
 	CleanBytes      int64  // values that the cleaner moves out of mostly dead segments, at most, a second; 0 = 32 MiB
@@ -53,6 +57,9 @@ func (o Options) withDefaults() Options {
 	o.DedupWindow = orDefault(o.DedupWindow, semabus.DefaultDedupWindow)
 	o.KeepSettled = orDefault(o.KeepSettled, 24*time.Hour)
 	o.KeepSettledBytes = orDefault(o.KeepSettledBytes, 1<<30)
+	o.MarkCacheBytes = orDefault(o.MarkCacheBytes, 64<<20)
+	o.LedgerFor = orDefault(o.LedgerFor, defaultLedger)
+	o.LedgerBytes = orDefault(o.LedgerBytes, 1<<30)
 	o.SegmentBytes = orDefault(o.SegmentBytes, 64<<20)
 	o.CheckpointBytes = orDefault(o.CheckpointBytes, 2*o.SegmentBytes)
 	o.CleanBytes = orDefault(o.CleanBytes, 32<<20)
@@ -79,6 +86,7 @@ func (o *Options) validate() error {
 	}{
 		{"dedupMax", int64(o.DedupMax)}, {"dedupWindow", int64(o.DedupWindow)}, {"keepSettled", int64(o.KeepSettled)},
 		{"keepSettledBytes", o.KeepSettledBytes}, {"segmentBytes", o.SegmentBytes}, {"checkpointBytes", o.CheckpointBytes},
+		{"markCacheBytes", o.MarkCacheBytes}, {"ledgerFor", int64(o.LedgerFor)}, {"ledgerBytes", o.LedgerBytes},
 		{"cleanBytes", o.CleanBytes}, {"cacheBytes", o.CacheBytes},
 	} {
 		if n.value < 0 {

@@ -248,7 +248,7 @@ func TestSettledRest(t *testing.T) {
 	clock.advance(2 * time.Hour)
 	localbroker.House(b)
 	localbroker.Verify(t, b)
-	if got := localbroker.Parked(b); got != 0 || stored(t, b, "m1").Message != nil {
+	if got := localbroker.Parked(b); got != 0 || !forgotten(t, b, "m1") {
 		t.Fatalf("%d rest beyond their time", got)
 	}
 	if err := b.Close(); err != nil {

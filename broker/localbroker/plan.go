@@ -42,6 +42,12 @@ func (p *planner) batch(b *driver.Batch) driver.Result {
 func (p *planner) known(t *tenant, b *driver.Batch) (driver.Result, bool) {
 	for i := range b.Marks {
 		m := t.marks[b.Marks[i].Key]
+		if m == nil {
+			var err error
+			if m, err = p.b.oldMark(t, b.Marks[i].Key); err != nil {
+				return driver.Result{Failed: err}, true
+			}
+		}
 		if m == nil || m.until <= p.now {
 			continue
 		}
@@ -60,7 +66,7 @@ func (p *planner) known(t *tenant, b *driver.Batch) (driver.Result, bool) {
 
 // check is every condition of a batch. It changes nothing.
 func (p *planner) check(t *tenant, b *driver.Batch) error {
-	if len(b.Marks) > 0 && p.b.s.marksDue.len()+len(b.Marks) > p.b.o.DedupMax {
+	if len(b.Marks) > 0 && p.b.s.marksDue.len()+int(p.b.tables.oldMarks)+len(b.Marks) > p.b.o.DedupMax {
 		return errDedupFull(p.b.o.DedupMax)
 	}
 	if len(b.Messages) > 0 && len(b.Settles) == 0 {

@@ -16,6 +16,8 @@ type place struct {
 	offset  int64
 	number  uint64 // of the newest frame before
 	until   uint64 // of the newest frame when the checkpoint was done
+	marks   uint64 // version of the table of marks then
+	ledger  uint64 // and of the ledger
 }
 
 // recover reads checkpoint and log, begins a new life, and leaves the journal at the end of the log.
@@ -36,6 +38,9 @@ func (b *Broker) recover() error {
 		if len(segments) > 0 && segments[0] != 1 {
 			return errDamaged(segmentName(1), 0, "the first segment is missing")
 		}
+	}
+	if b.tables.marks.Version() < from.marks || b.tables.ledger.Version() < from.ledger {
+		return errDamaged(marksPrefix+", "+ledgerPrefix, 0, "they are older than the checkpoint")
 	}
 	for _, n := range segments {
 		f, err := b.o.FS.OpenFile(filepath.Join(b.o.Dir, segmentName(n)), 0)

@@ -54,7 +54,7 @@ func (s *state) compactDeferred() {
 		if m.place >= 0 && m.rests() {
 			s.revive(m)
 			if !s.compact(m) {
-				s.rest(m)
+				s.retain(m)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package localbroker
 
 import (
 	"encoding/binary"
+	"time"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker/driver"
@@ -22,6 +23,9 @@ type state struct {
 	replaying  bool                 // nothing is put into slots
 	walking    bool                 // a checkpoint ranges over the messages
 	deferred   []*message           // to be put into slots after it
+	told       []told               // for the ledger
+	ledgerFor  time.Duration        // how long that remembers; 0 = there is none
+	loading    bool                 // a checkpoint is read: the ledger knows
 	lapses     []lapse              // leases that ran out and that the log does not know of
 
 	clock  int64  // time of the newest commit, ns
@@ -337,9 +341,14 @@ func (s *state) use(segment uint32, values int, bytes int64) {
 
 // rest puts a message without live deliveries into retention: since the end of its last delivery, which a replay finds alike.
 func (s *state) rest(m *message) {
-	if s.compact(m) {
-		return
+	s.tell(m)
+	if !s.compact(m) {
+		s.retain(m)
 	}
+}
+
+// retain is rest for a message that no slot can hold.
+func (s *state) retain(m *message) {
 	m.idle = m.at
 	for _, d := range m.deliveries {
 		m.idle = max(m.idle, d.ended)
