@@ -62,6 +62,7 @@ const (
 	ReasonExists            = "EXISTS"
 	ReasonStaleLease        = "STALE_LEASE"
 	ReasonAlreadySettled    = "ALREADY_SETTLED"
+	ReasonAlreadyDue        = "ALREADY_DUE"
 	ReasonStaleEpoch        = "STALE_EPOCH"
 	ReasonPositionMismatch  = "POSITION_MISMATCH"
 	ReasonDuplicateMismatch = "DUPLICATE_MISMATCH"

@@ -14,7 +14,28 @@ type GroupConfig struct {
 	SessionOrder   bool          // deliver one session's messages one at a time, in order
 	MaxDepth       int64         // waiting deliveries; 0 = unlimited
 	Topics         []string      // exact or trailing wildcard: the group's deterministic subscriptions
+	Ageing         time.Duration // a delivery competes as if it were so much older for each step of its priority; 0 = strict priority
+	OnExpiry       ExpiryPolicy  // what becomes of a delivery that nobody leased before its TTL ran out
 	Version        uint64        // set by the registry
+}
+
+// ExpiryPolicy says what becomes of a delivery whose TTL ran out.
+type ExpiryPolicy uint8
+
+// The policies.
+const (
+	ExpiryDeadLetter ExpiryPolicy = iota // to the dead-letter queue, with reason EXPIRED
+	ExpiryDrop                           // it ends; Why still knows
+)
+
+var expiryNames = [...]string{"dead_letter", "drop"}
+
+// String is the snake_case name of the policy.
+func (p ExpiryPolicy) String() string {
+	if int(p) < len(expiryNames) {
+		return expiryNames[p]
+	}
+	return "unknown"
 }
 
 // GroupStats is a moment's view of a group.

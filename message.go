@@ -69,7 +69,7 @@ type Receipt struct {
 	ID          string
 	Position    Position
 	Final       bool     // the decision was made before the acknowledgement
-	Groups      []string // matched groups, sorted; empty = unmatched
+	Groups      []string // matched groups in the order of the decision, best first; empty = unmatched
 	DuplicateOf string   // id of the first message with this dedup key or producer sequence
 	Outcome     Outcome  // how the decision came out
 }

@@ -72,5 +72,6 @@ func fromState(d *driver.Delivery) *semabusv1.DeliveryState {
 		MessageId: d.MessageID, Group: d.Group, Phase: semabusv1.DeliveryPhase(d.State) + 1, Attempt: uint32(d.Attempt),
 		Leases: d.Leases, Member: d.Member, Priority: uint32(d.Priority), Session: d.Session,
 		Due: stamp(d.Due), Expires: stamp(d.Expires), Enqueued: stamp(d.Enqueued), Settled: stamp(d.Settled), Errors: d.Errors,
+		Key: d.Key,
 	}
 }

@@ -55,11 +55,13 @@ func (f *fields) group(in *semabusv1.Group) semabus.GroupConfig {
 		f.err = invalid(semabus.ReasonRequired, "group", "", "", "give the group")
 		return semabus.GroupConfig{}
 	}
+	expiry := f.enum("group.on_expiry", int32(in.OnExpiry), int32(semabusv1.OnExpiry_ON_EXPIRY_DROP))
 	return semabus.GroupConfig{
 		Name: in.Name, MaxConcurrency: count(in.MaxConcurrency), Lease: f.duration("group.lease", in.Lease),
 		Grace: f.duration("group.grace", in.Grace), MaxAttempts: count(in.MaxAttempts),
 		RetryBase: f.duration("group.retry_base", in.RetryBase), RetryCap: f.duration("group.retry_cap", in.RetryCap),
 		SessionOrder: in.SessionOrder, MaxDepth: in.MaxDepth, Topics: in.Topics,
+		Ageing: f.duration("group.ageing", in.Ageing), OnExpiry: semabus.ExpiryPolicy(max(0, expiry-1)),
 	}
 }
 
@@ -68,6 +70,7 @@ func fromGroup(g *semabus.GroupConfig) *semabusv1.Group {
 		Name: g.Name, MaxConcurrency: uint32(g.MaxConcurrency), Lease: term(g.Lease), Grace: term(g.Grace),
 		MaxAttempts: uint32(g.MaxAttempts), RetryBase: term(g.RetryBase), RetryCap: term(g.RetryCap),
 		SessionOrder: g.SessionOrder, MaxDepth: g.MaxDepth, Topics: g.Topics, Version: g.Version,
+		Ageing: term(g.Ageing), OnExpiry: semabusv1.OnExpiry(g.OnExpiry) + 1,
 	}
 }
 
@@ -76,6 +79,14 @@ func fromStats(s *semabus.GroupStats) *semabusv1.GroupStats {
 		Group: s.Group, Ready: s.Ready, Delayed: s.Delayed, Leased: s.Leased, Settled: s.Settled,
 		DeadLetters: s.DeadLetters, Members: uint32(s.Members), OldestReady: term(s.OldestReady), Paused: s.Paused,
 	}
+}
+
+func fromAllStats(all []semabus.GroupStats) []*semabusv1.GroupStats {
+	out := make([]*semabusv1.GroupStats, len(all))
+	for i := range all {
+		out[i] = fromStats(&all[i])
+	}
+	return out
 }
 
 // count keeps an absurd number absurd on every machine, for the bus to refuse.

@@ -23,6 +23,7 @@ import (
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/api"
 	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
+	"github.com/semabus/semabus/internal/bus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -135,10 +136,16 @@ func (l *logs) String() string {
 
 func setup(t testing.TB) *world {
 	t.Helper()
+	return serve(t, openBus(t), nil)
+}
+
+// serve is setup over a given bus and clock.
+func serve(t testing.TB, b *bus.Bus, clock semabus.Clock) *world {
+	t.Helper()
 	w := &world{log: &logs{}}
 	keys := newCredentials()
 	var err error
-	w.server, err = api.NewServer(api.Options{Bus: openBus(t), Auth: keys, Keys: keys, Logger: slog.New(slog.NewTextHandler(w.log, nil))})
+	w.server, err = api.NewServer(api.Options{Bus: b, Auth: keys, Keys: keys, Clock: clock, Logger: slog.New(slog.NewTextHandler(w.log, nil))})
 	must(t, err)
 	l := bufconn.Listen(1 << 20)
 	var g errgroup.Group

@@ -50,9 +50,34 @@ func (g *groupsService) Stats(ctx context.Context, r *semabusv1.GroupsStatsReque
 	if err != nil {
 		return nil, err
 	}
-	out := &semabusv1.GroupsStatsResponse{}
-	for k := range stats {
-		out.Stats = append(out.Stats, fromStats(&stats[k]))
+	return &semabusv1.GroupsStatsResponse{Stats: fromAllStats(stats)}, nil
+}
+
+func (g *groupsService) Pause(ctx context.Context, r *semabusv1.GroupsPauseRequest) (*semabusv1.GroupsPauseResponse, error) {
+	return &semabusv1.GroupsPauseResponse{}, g.s.bus.PauseGroup(ctx, principal(ctx), r.GetOpId(), r.GetName())
+}
+
+func (g *groupsService) Resume(ctx context.Context, r *semabusv1.GroupsResumeRequest) (*semabusv1.GroupsResumeResponse, error) {
+	return &semabusv1.GroupsResumeResponse{}, g.s.bus.ResumeGroup(ctx, principal(ctx), r.GetOpId(), r.GetName())
+}
+
+func (g *groupsService) Browse(ctx context.Context, r *semabusv1.GroupsBrowseRequest) (*semabusv1.GroupsBrowseResponse, error) {
+	page, next, err := g.s.bus.Browse(ctx, principal(ctx), r.GetName(), r.GetPageToken(), count(r.GetPageSize()))
+	if err != nil {
+		return nil, err
+	}
+	out := &semabusv1.GroupsBrowseResponse{NextPageToken: next}
+	for k := range page {
+		out.Deliveries = append(out.Deliveries,
+			&semabusv1.BrowsedDelivery{State: fromState(&page[k].Deliveries[0]), Message: fromMessage(page[k].Message)})
 	}
 	return out, nil
+}
+
+func (g *groupsService) Purge(ctx context.Context, r *semabusv1.GroupsPurgeRequest) (*semabusv1.GroupsPurgeResponse, error) {
+	n, err := g.s.bus.PurgeGroup(ctx, principal(ctx), r.GetOpId(), r.GetName(), r.GetDryRun())
+	if err != nil {
+		return nil, err
+	}
+	return &semabusv1.GroupsPurgeResponse{Purged: uint64(n)}, nil
 }

@@ -4,15 +4,17 @@ import (
 	"io"
 	"net/http"
 	"net/http/pprof"
+
+	semabus "github.com/semabus/semabus"
 )
 
 // handler is the operator's side of HTTP: probes, metrics, profiles. The contract itself is spoken over gRPC.
 func (s *Server) handler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !s.ready() {
-			say(w, http.StatusServiceUnavailable, "shutting down\n")
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.ready(r.Context()); err != nil {
+			say(w, http.StatusServiceUnavailable, "not ready: "+semabus.ReasonOf(err)+"\n")
 			return
 		}
 		say(w, http.StatusOK, "ok\n")

@@ -98,8 +98,8 @@ func NewServer(o Options) (*Server, error) {
 	semabusv1.RegisterIntentsServer(s.grpc, &intentsService{s: s})
 	semabusv1.RegisterGroupsServer(s.grpc, &groupsService{s: s})
 	semabusv1.RegisterAdminServer(s.grpc, &adminService{s: s})
-	registerAlpha(s.grpc)
-	healthv1.RegisterHealthServer(s.grpc, s.health)
+	s.registerAlpha(s.grpc)
+	healthv1.RegisterHealthServer(s.grpc, &healthService{s.health, s})
 	reflection.Register(s.grpc)
 	var err error
 	if s.permissions, err = permissions(s.grpc); err != nil {
@@ -183,6 +183,3 @@ func (s *Server) Shutdown(ctx context.Context) {
 	}
 	_ = g.Wait() // GracefulStop has no error
 }
-
-// ready reports whether calls are taken.
-func (s *Server) ready() bool { return !s.stopping() }

@@ -18,8 +18,14 @@ import (
 // openBus is a bus on the embedded default over a fresh folder.
 func openBus(t testing.TB) *bus.Bus {
 	t.Helper()
+	return openBusOn(t, nil)
+}
+
+// openBusOn is openBus on a given file system, nil = the machine's.
+func openBusOn(t testing.TB, fs localbroker.FS) *bus.Bus {
+	t.Helper()
 	clock := semabus.SystemClock{}
-	engine, err := localbroker.Open(localbroker.Options{Dir: t.TempDir(), Clock: clock, Logger: slog.New(slog.DiscardHandler)})
+	engine, err := localbroker.Open(localbroker.Options{Dir: t.TempDir(), Clock: clock, Logger: slog.New(slog.DiscardHandler), FS: fs})
 	must(t, err)
 	t.Cleanup(func() { must(t, engine.Close()) })
 	br, err := broker.New(engine, broker.Options{Clock: clock})

@@ -135,6 +135,27 @@ func TestDrainStopsDeliveries(t *testing.T) {
 	}
 }
 
+// TestDrainWhileWaiting: a member that waits for work when it drains takes none of what comes, and costs it no attempt.
+func TestDrainWhileWaiting(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for i := range 20 {
+		group := fmt.Sprint("g", i)
+		stream := join(t, as(t, "agent"), w, &semabusv1.SubscribeHello{Group: group, Credit: &semabusv1.Credit{Messages: 10}})
+		say(t, stream, &semabusv1.Drain{})
+		say(t, stream, &semabusv1.Heartbeat{Id: 1})
+		if next(t, stream).GetHeartbeat() == nil {
+			t.Fatal("a group without messages gave one")
+		}
+		feed(t, w, group, 1, nil)
+		f, err := w.bus.Fetch(as(t, "agent"), &semabusv1.FetchRequest{Group: group, Wait: durationpb.New(30 * time.Second)})
+		must(t, err)
+		if d := f.GetDeliveries(); len(d) != 1 || d[0].GetAttempt() != 1 {
+			t.Fatalf("round %d: %v", i, d)
+		}
+	}
+}
+
 func TestLostStreamGivesItsLeasesBack(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

@@ -15,6 +15,7 @@ type Record struct {
 	Deliveries []driver.Delivery // live and settled; of Browse: the one in the queue
 	Time       time.Time         // of the commit that stored the message
 	Position   semabus.Position
+	Gone       bool // the message is forgotten but for its id; the ledger knows the rest
 }
 
 // Read returns events of one log after a position, oldest first, waiting up to Wait for the first. Max 0 means 100.
@@ -57,7 +58,8 @@ func (b *Broker) Logs(ctx context.Context, tenant, prefix string) ([]driver.LogN
 	}
 }
 
-// Message returns a retained message with its decision and deliveries, or NOT_FOUND.
+// Message returns a retained message with its decision and deliveries; of one that is forgotten, what the ledger knows, where
+// the engine keeps one; or NOT_FOUND.
 func (b *Broker) Message(ctx context.Context, tenant, id string) (*Record, error) {
 	var f faults
 	f.id("tenant", tenant, true)
@@ -99,7 +101,7 @@ func (b *Broker) Browse(ctx context.Context, tenant, group string, after []byte,
 		if err != nil {
 			return nil, nil, err
 		}
-		if m.Message == nil { // settled and forgotten since the page was read
+		if m.Message == nil || m.Message.Gone { // settled and forgotten since the page was read
 			continue
 		}
 		m.Deliveries = found.Deliveries[i : i+1]
@@ -200,12 +202,13 @@ func (b *Broker) Depth(ctx context.Context, tenant, group string) (int64, error)
 }
 
 // record decodes a found message.
-func record(f *driver.Found) (*Record, error) {
-	m, err := DecodeMessage(f.Message.Body)
-	if err != nil {
+func record(f *driver.Found) (r *Record, err error) {
+	r = &Record{Deliveries: f.Deliveries, Time: f.Message.Time, Position: f.Message.Position, Gone: f.Message.Gone}
+	if r.Gone {
+		r.Message = &semabus.Message{ID: f.Message.ID}
+	} else if r.Message, err = DecodeMessage(f.Message.Body); err != nil {
 		return nil, err
 	}
-	r := &Record{Message: m, Deliveries: f.Deliveries, Time: f.Message.Time, Position: f.Message.Position}
 	if len(f.Message.Decision) > 0 {
 		if r.Decision, err = DecodeDecision(f.Message.Decision); err != nil {
 			return nil, err

@@ -78,7 +78,8 @@ func TestGroupsOverTheWire(t *testing.T) {
 	_, c := setup(t)
 	ctx := t.Context()
 	want := semabus.GroupConfig{Name: "desk", MaxConcurrency: 5, Lease: time.Minute, Grace: time.Second, MaxAttempts: 3, RetryBase: time.Second,
-		RetryCap: time.Hour, SessionOrder: true, MaxDepth: 1000, Topics: []string{"orders.refund"}}
+		RetryCap: time.Hour, SessionOrder: true, MaxDepth: 1000, Topics: []string{"orders.refund"}, Ageing: time.Minute,
+		OnExpiry: semabus.ExpiryDrop}
 	got, err := c.ConfigureGroup(ctx, want)
 	must(t, err)
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(semabus.GroupConfig{}, "Version")); diff != "" {

@@ -21,6 +21,7 @@ import (
 
 	semabus "github.com/semabus/semabus"
 	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
+	semabusv1alpha "github.com/semabus/semabus/api/semabus/v1alpha"
 )
 
 // The bounds of reconnecting.
@@ -87,6 +88,7 @@ type Client struct {
 	intents semabusv1.IntentsClient
 	groups  semabusv1.GroupsClient
 	admin   semabusv1.AdminClient
+	letters semabusv1alpha.DeadLettersClient
 	counts  counts
 
 	closing chan struct{}  // closed by Close: subscriptions drain
@@ -117,6 +119,7 @@ func Dial(_ context.Context, addr string, o Options) (*Client, error) {
 	c.conn = conn
 	c.bus, c.intents = semabusv1.NewBusClient(conn), semabusv1.NewIntentsClient(conn)
 	c.groups, c.admin = semabusv1.NewGroupsClient(conn), semabusv1.NewAdminClient(conn)
+	c.letters = semabusv1alpha.NewDeadLettersClient(conn)
 	return c, nil
 }
 
@@ -138,7 +141,7 @@ func (c *Client) dialOptions() []grpc.DialOption {
 		grpc.WithDisableRetry(),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
-			Backoff: grpcbackoff.Config{BaseDelay: firstRetry, Multiplier: 1.6, Jitter: .3, MaxDelay: retryCap / 2}}),
+			Backoff: grpcbackoff.Config{BaseDelay: firstRetry, Multiplier: 1.6, Jitter: .3, MaxDelay: nearCap * 3 / 4}}),
 	}
 	if c.o.APIKey != "" {
 		opts = append(opts, grpc.WithPerRPCCredentials(bearer{"authorization": "Bearer " + c.o.APIKey}))

@@ -114,7 +114,10 @@ type Answer struct {
 // DeliveryState describes a delivery without leasing it.
 type DeliveryState struct {
 	Group    string
+	Key      string // of a reserved group: of $dlq, the group that gave up
 	Phase    string // ready, delayed, leased, settled, expired
+	Priority int    // 0–9, 9 first
+	Session  string
 	Attempt  int
 	Leases   int64  // sequence of the newest grant: rises with every grant, not a count
 	Member   string // who had the newest lease
@@ -145,9 +148,13 @@ func (c *Client) Why(ctx context.Context, messageID, group string) (*Answer, err
 		out.Match = &m
 	}
 	for _, d := range a.GetDeliveries() {
-		out.Deliveries = append(out.Deliveries, DeliveryState{Group: d.GetGroup(), Phase: phases[d.GetPhase()], Attempt: int(d.GetAttempt()),
-			Leases: int64(d.GetLeases()), Member: d.GetMember(), Due: instant(d.GetDue()), Expires: instant(d.GetExpires()),
-			Enqueued: instant(d.GetEnqueued()), Settled: instant(d.GetSettled()), Errors: d.GetErrors()})
+		out.Deliveries = append(out.Deliveries, fromState(d))
 	}
 	return out, nil
+}
+
+func fromState(d *semabusv1.DeliveryState) DeliveryState {
+	return DeliveryState{Group: d.GetGroup(), Key: d.GetKey(), Phase: phases[d.GetPhase()], Priority: int(d.GetPriority()), Session: d.GetSession(),
+		Attempt: int(d.GetAttempt()), Leases: int64(d.GetLeases()), Member: d.GetMember(), Due: instant(d.GetDue()), Expires: instant(d.GetExpires()),
+		Enqueued: instant(d.GetEnqueued()), Settled: instant(d.GetSettled()), Errors: d.GetErrors()}
 }

@@ -37,7 +37,7 @@ func instant(t *timestamppb.Timestamp) time.Time {
 }
 
 // fillMessage writes m to the wire's form; slices and maps are shared. What the bus sets by itself is left out. Priority 0
-// is sent as absent: the bus then takes the default, as a zero Message means.
+// is sent as absent: the bus then takes the default, as a zero Message means; [LowestPriority] is sent as 0.
 func fillMessage(out *semabusv1.Message, m *semabus.Message) {
 	out.Id, out.Type, out.Subject, out.Time = m.ID, m.Type, m.Subject, stamp(m.Time)
 	out.Topic, out.To, out.Payload, out.ContentType, out.Text = m.Topic, m.To, m.Payload, m.ContentType, m.Text
@@ -45,7 +45,10 @@ func fillMessage(out *semabusv1.Message, m *semabus.Message) {
 	out.Cost, out.DedupKey, out.DeliverAt, out.Deadline = m.Cost, m.DedupKey, stamp(m.DeliverAt), stamp(m.Deadline)
 	out.Ttl, out.ReplyTo, out.TraceParent, out.TraceState = term(m.TTL), m.ReplyTo, m.TraceParent, m.TraceState
 	if m.Priority != 0 {
-		p := uint32(max(0, min(m.Priority, 1<<30)))
+		p := count(m.Priority)
+		if m.Priority == LowestPriority {
+			p = 0
+		}
 		out.Priority = &p
 	}
 	for _, p := range m.Parts {
@@ -253,6 +256,7 @@ func toGroup(g *semabus.GroupConfig) *semabusv1.Group {
 	return &semabusv1.Group{
 		Name: g.Name, MaxConcurrency: count(g.MaxConcurrency), Lease: term(g.Lease), Grace: term(g.Grace), MaxAttempts: count(g.MaxAttempts),
 		RetryBase: term(g.RetryBase), RetryCap: term(g.RetryCap), SessionOrder: g.SessionOrder, MaxDepth: g.MaxDepth, Topics: g.Topics,
+		Ageing: term(g.Ageing), OnExpiry: semabusv1.OnExpiry(g.OnExpiry) + 1,
 	}
 }
 
@@ -261,6 +265,7 @@ func fromGroup(g *semabusv1.Group) semabus.GroupConfig {
 		Name: g.GetName(), MaxConcurrency: int(g.GetMaxConcurrency()), Lease: g.GetLease().AsDuration(), Grace: g.GetGrace().AsDuration(),
 		MaxAttempts: int(g.GetMaxAttempts()), RetryBase: g.GetRetryBase().AsDuration(), RetryCap: g.GetRetryCap().AsDuration(),
 		SessionOrder: g.GetSessionOrder(), MaxDepth: g.GetMaxDepth(), Topics: g.GetTopics(), Version: g.GetVersion(),
+		Ageing: g.GetAgeing().AsDuration(), OnExpiry: semabus.ExpiryPolicy(max(0, int32(g.GetOnExpiry())-1)),
 	}
 }
 

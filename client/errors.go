@@ -28,7 +28,7 @@ func fromStatus(op string, err error) *semabus.Error {
 	e.Err = err
 	switch st.Code() {
 	case codes.Unavailable:
-		e.Reason, e.Fix = semabus.ReasonEngineUnavailable, "check that the node runs and that the address is right"
+		e.Reason, e.Fix = semabus.ReasonEngineUnavailable, reach(st.Message())
 	case codes.DeadlineExceeded:
 		e.Reason, e.Fix, e.Err = "DEADLINE_EXCEEDED", "repeat with a longer deadline", errors.Join(context.DeadlineExceeded, err)
 	case codes.Canceled:
@@ -41,6 +41,29 @@ func fromStatus(op string, err error) *semabus.Error {
 		e.Reason, e.Fix = semabus.ReasonInternal, "see the cause, and the node's log"
 	}
 	return e
+}
+
+// faults are what may be wrong with a connection to a node that runs, by what the transport says of it.
+var faults = [...]struct{ says, fix string }{
+	{"x509: certificate signed by unknown authority", "trust the authority that signed the node's certificate, or connect to another node"},
+	{"x509: certificate has expired or is not yet valid", "renew the node's certificate if it has expired, or correct this machine's clock"},
+	{"x509: certificate is", "use a name that the node's certificate has, as the address or as the server name"},
+	{"x509: cannot validate certificate for", "use a name that the node's certificate has, as the address or as the server name"},
+	{"x509:", "the node's certificate cannot be verified: see the cause"},
+	{"first record does not look like a TLS handshake", "the node speaks plain text: connect without TLS, or give it a certificate"},
+	{"remote error: tls:", "the node does not accept the client certificate: use one of the authority that the node knows"},
+	{"tls:", "no TLS connection could be agreed on: see the cause"},
+	{"error reading server preface", "something answers there, but not in plain text: connect with TLS if the node speaks TLS, and check the address"},
+}
+
+// reach says what to do about a node that cannot be reached; text is what the transport says.
+func reach(text string) string {
+	for _, f := range faults {
+		if strings.Contains(text, f.says) {
+			return f.fix
+		}
+	}
+	return "check that the node runs and that the address is right"
 }
 
 // described reads the details that a node attaches.
@@ -147,8 +170,7 @@ func ended(op string, ctx context.Context, last error) error { //nolint:revive /
 
 // away is the error of a call whose patience ended.
 func away(op string, patience time.Duration, last error) error {
-	e := &semabus.Error{Code: semabus.CodeUnavailable, Reason: semabus.ReasonEngineUnavailable, Op: op, Err: last,
-		Fix: "check that the node runs and that the address is right"}
+	e := &semabus.Error{Code: semabus.CodeUnavailable, Reason: semabus.ReasonEngineUnavailable, Op: op, Err: last, Fix: reach(last.Error())}
 	if patience > 0 {
 		e.Limit = patience.String() + " of patience"
 	}

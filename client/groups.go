@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	semabus "github.com/semabus/semabus"
@@ -50,11 +51,97 @@ func (c *Client) GroupStats(ctx context.Context, names ...string) ([]semabus.Gro
 	if err != nil {
 		return nil, err
 	}
-	out := make([]semabus.GroupStats, len(a.GetStats()))
-	for i, s := range a.GetStats() {
+	return fromAllStats(a.GetStats()), nil
+}
+
+func fromAllStats(all []*semabusv1.GroupStats) []semabus.GroupStats {
+	out := make([]semabus.GroupStats, len(all))
+	for i, s := range all {
 		out[i] = fromStats(s)
 	}
-	return out, nil
+	return out
+}
+
+// PauseGroup stops deliveries of a group: when it returns, nothing new is leased. What is leased may be settled, publishing goes
+// on, and it lasts until ResumeGroup.
+func (c *Client) PauseGroup(ctx context.Context, name string) error {
+	_, err := call(ctx, c, "client.PauseGroup", c.groups.Pause, &semabusv1.GroupsPauseRequest{OpId: newID(), Name: name})
+	return err
+}
+
+// ResumeGroup starts deliveries again.
+func (c *Client) ResumeGroup(ctx context.Context, name string) error {
+	_, err := call(ctx, c, "client.ResumeGroup", c.groups.Resume, &semabusv1.GroupsResumeRequest{OpId: newID(), Name: name})
+	return err
+}
+
+// Browsed is a delivery that was looked at, with its message; nothing was leased.
+type Browsed struct {
+	State   DeliveryState
+	Message *semabus.Message
+}
+
+// Browse yields the deliveries of a group that wait or are leased, in the order in which they were enqueued, and ends with the first
+// error. It reads page by page: what comes and goes meanwhile may be seen or not.
+func (c *Client) Browse(ctx context.Context, group string) iter.Seq2[Browsed, error] {
+	return func(yield func(Browsed, error) bool) {
+		q := &semabusv1.GroupsBrowseRequest{Name: group, PageSize: pageSize}
+		for {
+			a, err := call(ctx, c, "client.Browse", c.groups.Browse, q)
+			if err != nil {
+				yield(Browsed{}, err)
+				return
+			}
+			for _, d := range a.GetDeliveries() {
+				if !yield(Browsed{State: fromState(d.GetState()), Message: fromMessage(d.GetMessage())}, nil) {
+					return
+				}
+			}
+			if q.PageToken = a.GetNextPageToken(); q.PageToken == "" {
+				return
+			}
+		}
+	}
+}
+
+// PurgeGroup ends the deliveries that wait in a group without delivering them and returns their number; with dryRun it only
+// counts. What is leased stays. Interrupted, what was ended stays ended.
+func (c *Client) PurgeGroup(ctx context.Context, name string, dryRun bool) (int64, error) {
+	a, err := call(ctx, c, "client.PurgeGroup", c.groups.Purge, &semabusv1.GroupsPurgeRequest{OpId: newID(), Name: name, DryRun: dryRun})
+	return int64(a.GetPurged()), err
+}
+
+// WatchGroups calls heard with the stats of the named groups, none = all of the tenant, at once and then whenever they change, at
+// most once an interval (1 s–1 h; 0 = 1 s). It reconnects by itself and returns nil when ctx ends, what heard returned, or an
+// error that cannot be waited out.
+func (c *Client) WatchGroups(ctx context.Context, interval time.Duration, heard func([]semabus.GroupStats) error, names ...string) error {
+	q := &semabusv1.GroupsWatchRequest{Names: names, Interval: term(interval)}
+	var b backoff
+	var enough error
+	for ctx.Err() == nil && enough == nil {
+		err := c.pursue(ctx, "client.WatchGroups", &b, func(ctx context.Context, welcomed func()) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			stream, err := c.groups.Watch(ctx, q, c.ready)
+			if err != nil {
+				return err
+			}
+			for enough == nil {
+				a, err := stream.Recv()
+				if err != nil {
+					return err
+				}
+				welcomed()
+				b.reset()
+				enough = heard(fromAllStats(a.GetStats()))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return enough
 }
 
 // Info is what runs at the other end. Counts are of the caller's tenant.
@@ -134,7 +221,7 @@ func (c *Client) CreateKey(ctx context.Context, k Key) (_ Key, secret string, _ 
 	return fromKey(a.GetKey()), a.GetSecret(), nil
 }
 
-// ListKeys returns the keys of the caller's tenant.
+// ListKeys returns the keys of the caller's tenant; those of all tenants to administrators of tenant default, who run the node.
 func (c *Client) ListKeys(ctx context.Context) ([]Key, error) {
 	var out []Key
 	q := &semabusv1.ListKeysRequest{PageSize: pageSize}

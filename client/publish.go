@@ -7,6 +7,10 @@ import (
 	semabusv1 "github.com/semabus/semabus/api/semabus/v1"
 )
 
+// LowestPriority is priority 0, as the Priority of a message to send: the zero value means the default,
+// [semabus.DefaultPriority], and 0 itself cannot say it. What is received has 0.
+const LowestPriority = -1
+
 // PublishOption changes one Publish.
 type PublishOption func(*semabusv1.PublishRequest)
 
@@ -28,6 +32,13 @@ func OpID(id string) PublishOption {
 // Async acknowledges when the message is durable and decides afterwards: the receipt is pending.
 func Async() PublishOption {
 	return func(q *semabusv1.PublishRequest) { q.Mode = semabusv1.PublishMode_PUBLISH_MODE_ASYNC }
+}
+
+// CancelScheduled takes back a message whose DeliverAt has not come and returns the groups that will not get it, none where it was
+// not decided yet. Errors: NOT_FOUND, FAILED_PRECONDITION / ALREADY_DUE, PERMISSION_DENIED for a message of somebody else.
+func (c *Client) CancelScheduled(ctx context.Context, messageID string) ([]string, error) {
+	a, err := call(ctx, c, "client.CancelScheduled", c.bus.CancelScheduled, &semabusv1.CancelScheduledRequest{OpId: newID(), MessageId: messageID})
+	return a.GetGroups(), err
 }
 
 // Publish publishes one message and returns its receipt once it is decided and durable; m may be used again. Concurrent

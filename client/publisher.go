@@ -53,7 +53,7 @@ func (o PublisherOptions) validate() error {
 	case o.Window < 0 || o.Window > 1<<20:
 		return invalid("Window", strconv.Itoa(o.Window), "0–1048576 messages", "choose another window")
 	case o.Async && o.Expect != semabus.ExpectAny:
-		return invalid("Expect", "", "any, when publishing asynchronously", "publish in sync mode to hear the decision")
+		return invalid("expect", "", "any, when publishing asynchronously", "publish in sync mode to hear the decision")
 	}
 	return nil
 }

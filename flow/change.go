@@ -15,6 +15,7 @@ const Log = "$registry/groups"
 type Change struct {
 	Version uint64              `json:"version"` // rises by 1 a change, per tenant
 	Group   semabus.GroupConfig `json:"group"`
+	Paused  *bool               `json:"paused,omitempty"` // stops or resumes the group, whose configuration is the one it had; nil = neither
 	At      time.Time           `json:"at"`
 	By      string              `json:"by"`
 }

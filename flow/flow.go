@@ -20,6 +20,7 @@ const (
 	maxAttempts        = 1000
 	maxRetry           = 30 * 24 * time.Hour
 	maxTopics          = 256
+	maxAgeing          = 24 * time.Hour
 )
 
 // Flow holds the group configuration of all tenants and the leases that count against their limits.
@@ -30,11 +31,13 @@ type Flow struct {
 	tenants map[string]*tenant
 
 	slots slots
+	gates gates
 }
 
 type tenant struct {
 	version uint64
 	groups  map[string]semabus.GroupConfig
+	paused  map[string]bool
 	members map[string]int
 	topics  []subscription // of all groups
 	bounded bool           // some group has, or had, a MaxDepth
@@ -44,7 +47,8 @@ type subscription struct{ pattern, group string }
 
 // New makes an empty Flow.
 func New(clock semabus.Clock) *Flow {
-	return &Flow{clock: clock, tenants: map[string]*tenant{}, slots: slots{groups: map[key]*slot{}, tokens: map[string]key{}}}
+	return &Flow{clock: clock, tenants: map[string]*tenant{}, slots: slots{groups: map[key]*slot{}, tokens: map[string]key{}},
+		gates: gates{groups: map[key]*gate{}}}
 }
 
 // Check validates a configuration; the error names the first field at fault and its limit.
@@ -74,18 +78,19 @@ func (f *Flow) Check(g semabus.GroupConfig) error {
 		return bad("topics", strconv.Itoa(len(g.Topics)), "256 topics", "use a wildcard such as orders.*")
 	case g.MaxDepth < 0:
 		return bad("max_depth", strconv.FormatInt(g.MaxDepth, 10), "≥ 0 (0 = unlimited)", "give a positive number")
+	case g.Ageing < 0 || g.Ageing > maxAgeing:
+		return bad("ageing", g.Ageing.String(), "0–24h (0 = strict priority)", "shorten it: it is for one step of priority")
+	case g.OnExpiry > semabus.ExpiryDrop:
+		return bad("on_expiry", g.OnExpiry.String(), "dead_letter or drop", "choose one of them")
 	}
 	for i, t := range g.Topics {
-		if !validPattern(t) {
-			return bad("topics["+strconv.Itoa(i)+"]", semabus.Shorten(t), "dotted name, optionally ending in .*", "see the topic rules in docs/design.md")
+		if e := CheckTopic(strings.TrimSuffix(t, wildcard)); e != nil {
+			e.Op, e.Field, e.Value = "flow.Check", "group.topics["+strconv.Itoa(i)+"]", semabus.Shorten(t)
+			e.Limit, e.Fix = e.Limit+", optionally ending in .*", "write it like orders.refund or orders.*"
+			return e
 		}
 	}
 	return nil
-}
-
-func validPattern(p string) bool {
-	p = strings.TrimSuffix(p, ".*")
-	return p != "" && len(p) <= semabus.MaxIDBytes && !strings.ContainsAny(p, "* \t\r\n")
 }
 
 // Apply folds changes of one tenant, oldest first; those at or below the tenant's version are ignored.
@@ -100,6 +105,9 @@ func (f *Flow) Apply(name string, changes []*Change) {
 		t.version = c.Version
 		g := c.Group
 		g.Version = c.Version
+		if c.Paused != nil {
+			f.pause(name, t, g.Name, *c.Paused)
+		}
 		t.groups[g.Name] = g
 		t.bounded = t.bounded || g.MaxDepth > 0
 		t.topics = slices.DeleteFunc(t.topics, func(s subscription) bool { return s.group == g.Name })
@@ -114,7 +122,7 @@ func (f *Flow) Apply(name string, changes []*Change) {
 func (f *Flow) tenant(name string) *tenant {
 	t := f.tenants[name]
 	if t == nil {
-		t = &tenant{groups: map[string]semabus.GroupConfig{}, members: map[string]int{}}
+		t = &tenant{groups: map[string]semabus.GroupConfig{}, paused: map[string]bool{}, members: map[string]int{}}
 		f.tenants[name] = t
 	}
 	return t
@@ -139,6 +147,17 @@ func (f *Flow) Group(tenantName, name string) (g semabus.GroupConfig, configured
 	f.mu.RUnlock()
 	g.Name = name
 	return WithDefaults(g), configured
+}
+
+// Config is a group's configuration as it was set: zero where it was not.
+func (f *Flow) Config(tenantName, name string) semabus.GroupConfig {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	g := semabus.GroupConfig{Name: name}
+	if t := f.tenants[tenantName]; t != nil && t.groups[name].Name != "" {
+		g = t.groups[name]
+	}
+	return g
 }
 
 // WithDefaults fills in the default of every field that is zero and has one.
@@ -185,32 +204,6 @@ func (f *Flow) Groups(tenantName, after string, n int) []semabus.GroupConfig {
 	}
 	slices.SortFunc(out, func(a, b semabus.GroupConfig) int { return strings.Compare(a.Name, b.Name) })
 	return out[:min(n, len(out))]
-}
-
-// TopicGroups lists the groups whose configuration subscribes the topic, sorted, each once.
-func (f *Flow) TopicGroups(tenantName, topic string) []string {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	t := f.tenants[tenantName]
-	if t == nil || topic == "" {
-		return nil
-	}
-	var out []string
-	for _, s := range t.topics {
-		if Matches(s.pattern, topic) {
-			out = append(out, s.group)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// Matches reports whether a topic falls under a pattern: the same name, or for `a.b.*` any name that begins with `a.b.`.
-func Matches(pattern, topic string) bool {
-	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-		return len(topic) > len(prefix) && strings.HasPrefix(topic, prefix)
-	}
-	return pattern == topic
 }
 
 // Join counts a member of a group in, and leave counts it out again (once).

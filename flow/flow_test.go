@@ -53,6 +53,8 @@ func TestCheckNamesTheField(t *testing.T) {
 		"group.retry_base":      {Name: "g", RetryBase: time.Minute, RetryCap: time.Second},
 		"group.max_depth":       {Name: "g", MaxDepth: -1},
 		"group.topics[1]":       {Name: "g", Topics: []string{"a.*", "a.*.b"}},
+		"group.ageing":          {Name: "g", Ageing: 25 * time.Hour},
+		"group.on_expiry":       {Name: "g", OnExpiry: semabus.ExpiryDrop + 1},
 	} {
 		err := flow.New(semabus.SystemClock{}).Check(g)
 		e, ok := semabus.AsError(err)
@@ -60,8 +62,33 @@ func TestCheckNamesTheField(t *testing.T) {
 			t.Errorf("%s: got %v", field, err)
 		}
 	}
-	if err := flow.New(semabus.SystemClock{}).Check(semabus.GroupConfig{Name: "g", Topics: []string{"orders.*"}}); err != nil {
+	good := semabus.GroupConfig{Name: "g", Topics: []string{"orders.*"}, Ageing: time.Minute, OnExpiry: semabus.ExpiryDrop}
+	if err := flow.New(semabus.SystemClock{}).Check(good); err != nil {
 		t.Errorf("a good configuration: %v", err)
+	}
+}
+
+// TestPatternsThatNothingMatchesAreRefused: each would be accepted and silent for ever.
+func TestPatternsThatNothingMatchesAreRefused(t *testing.T) {
+	t.Parallel()
+	f := flow.New(semabus.SystemClock{})
+	for _, p := range []string{"", "*", ".*", "a..b", ".a", "a.", "a b.*", "a.b .*", "a*", "a.**", "a..*", "a.b\tc"} {
+		if err := f.Check(semabus.GroupConfig{Name: "g", Topics: []string{p}}); semabus.CodeOf(err) != semabus.CodeInvalidArgument {
+			t.Errorf("%q: %v", p, err)
+		}
+		if flow.CheckTopic(p) == nil {
+			t.Errorf("a message may have the topic %q", p)
+		}
+	}
+	for _, p := range []string{"a", "a.b", "订单.退款", "a-b.c_d.E"} {
+		for _, q := range []string{p, p + ".*"} {
+			if err := f.Check(semabus.GroupConfig{Name: "g", Topics: []string{q}}); err != nil {
+				t.Errorf("%q: %v", q, err)
+			}
+		}
+		if e := flow.CheckTopic(p); e != nil {
+			t.Errorf("the topic %q: %v", p, e)
+		}
 	}
 }
 
@@ -189,7 +216,8 @@ func TestMembers(t *testing.T) {
 }
 
 func FuzzDecodeChange(f *testing.F) {
-	good, err := flow.EncodeChange(&flow.Change{Version: 3, Group: semabus.GroupConfig{Name: "g", Topics: []string{"a.*"}}, By: "me"})
+	yes := true
+	good, err := flow.EncodeChange(&flow.Change{Version: 3, Group: semabus.GroupConfig{Name: "g", Topics: []string{"a.*"}}, By: "me", Paused: &yes})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -228,7 +228,9 @@ func (a action) String() string {
 }
 
 // String names what an engine said.
-func (v verdict) String() string { return [...]string{"applied", "stale", "already settled", "not found"}[v] }
+func (v verdict) String() string {
+	return [...]string{"applied", "stale", "already settled", "not found"}[v]
+}
 
 // String is one operation as a history shows it.
 func (in touched) String() string {

@@ -295,6 +295,9 @@ type Stored struct {
 	Hash     uint64
 	Time     time.Time
 	Position semabus.Position
+	// Gone says that the message itself is forgotten and the ledger answers: there is no Body, and the deliveries have group,
+	// key, state, attempts, end and the last error only.
+	Gone bool
 }
 
 // LogName names a log.

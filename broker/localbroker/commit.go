@@ -271,6 +271,11 @@ func (b *Broker) fault(err error) {
 	if b.broken == nil {
 		b.broken = err
 		b.o.Logger.Error("the log cannot be written any more; reading goes on", "dir", b.o.Dir, "error", err)
+		for _, t := range b.s.tenants {
+			for _, g := range t.groups {
+				g.rouse() // who waits for work hears that none will come
+			}
+		}
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker/driver"
@@ -168,6 +170,32 @@ func TestFailedSyncIsNeverRetried(t *testing.T) {
 	if f, err := b.Find(t.Context(), &driver.Query{Tenant: tenant, Message: "m1"}); err != nil || f.Message == nil {
 		t.Fatalf("reading must go on: %+v, %v", f, err)
 	}
+}
+
+// TestBrokenEngineTellsWhoWaits: a lease call that waits hears at once that no work will come.
+func TestBrokenEngineTellsWhoWaits(t *testing.T) {
+	t.Parallel()
+	fs := newCrashFS()
+	b := open(t, fs)
+	defer b.Close()
+	heard := make(chan error, 1)
+	var g errgroup.Group
+	g.Go(func() error {
+		_, err := b.Lease(t.Context(), &driver.LeaseRequest{Tenant: tenant, Group: "g", Max: 1, For: time.Minute, Wait: time.Hour})
+		heard <- err
+		return nil
+	})
+	for localbroker.Waiters(b) == 0 {
+		runtime.Gosched()
+	}
+	fs.failFrom(1, syscall.EIO)
+	if err := newWork(t, 1).step(b); err == nil {
+		t.Fatal("a commit whose write failed was acknowledged")
+	}
+	if err := <-heard; semabus.ReasonOf(err) != semabus.ReasonReadOnly {
+		t.Fatalf("the waiting call ended with %v", err)
+	}
+	_ = g.Wait()
 }
 
 // TestPowerLoss runs long histories with cuts at random moments and random survival of what was not synced.

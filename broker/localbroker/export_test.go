@@ -475,3 +475,15 @@ func Marks(b *Broker) int {
 
 // Tidy does the background work of the tables.
 func Tidy(b *Broker) error { return b.tidyTables(context.Background()) }
+
+// Waiters is the number of lease calls that wait.
+func Waiters(b *Broker) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, t := range b.s.tenants {
+		for _, g := range t.groups {
+			n += len(g.waiters)
+		}
+	}
+	return n
+}

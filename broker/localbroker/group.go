@@ -220,6 +220,19 @@ func (g *group) notify() {
 	}
 }
 
+// rouse wakes all waiters.
+func (g *group) rouse() {
+	for _, w := range g.waiters {
+		if !w.woken {
+			w.woken = true
+			select {
+			case w.wake <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
 // dismiss removes a waiter and passes on a wake-up that it will not use.
 func (g *group) dismiss(w *waiter) {
 	for i := range g.waiters {

@@ -84,8 +84,8 @@ func (b *Bus) groupNames(ctx context.Context, tenant string) ([]string, error) {
 	return slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "$") }), nil
 }
 
-// GroupStats returns the depth of the named groups, or of all groups of the tenant that have deliveries or members when none
-// is named, by name.
+// GroupStats returns the depth of the named groups, or of all groups of the tenant that have deliveries or members or are
+// paused when none is named, by name.
 func (b *Bus) GroupStats(ctx context.Context, p semabus.Principal, groups []string) ([]semabus.GroupStats, error) {
 	if len(groups) > maxPage {
 		return nil, invalid("bus.GroupStats", semabus.ReasonTooMany, "names", "", "1000 names", "ask for fewer")
@@ -99,7 +99,7 @@ func (b *Bus) GroupStats(ctx context.Context, p semabus.Principal, groups []stri
 		known[st.Groups[i].Group] = true
 	}
 	if len(groups) == 0 {
-		groups = b.flow.Joined(p.Tenant)
+		groups = append(b.flow.Joined(p.Tenant), b.flow.AllPaused(p.Tenant)...)
 	}
 	for _, g := range groups {
 		if !known[g] {
@@ -109,6 +109,7 @@ func (b *Bus) GroupStats(ctx context.Context, p semabus.Principal, groups []stri
 	}
 	for i := range st.Groups {
 		st.Groups[i].Members = b.flow.Members(p.Tenant, st.Groups[i].Group)
+		st.Groups[i].Paused = b.flow.Paused(p.Tenant, st.Groups[i].Group)
 	}
 	slices.SortFunc(st.Groups, func(x, y semabus.GroupStats) int { return strings.Compare(x.Group, y.Group) })
 	return st.Groups, nil

@@ -64,9 +64,10 @@ func (i *ingress) idle() (out []string) {
 	return out
 }
 
-// Run decides what was published asynchronously, one worker a tenant, until ctx ends.
+// Run decides what was published asynchronously, one worker a tenant, and accounts for what expired, until ctx ends.
 func (b *Bus) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.expire(ctx) })
 	g.Go(func() error {
 		for {
 			for _, t := range b.ingress.idle() {

@@ -9,6 +9,7 @@ import (
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/broker"
 	"github.com/semabus/semabus/broker/driver"
+	"github.com/semabus/semabus/flow"
 	"github.com/semabus/semabus/internal/obs"
 )
 
@@ -253,7 +254,18 @@ func (b *Bus) checkMessage(m *semabus.Message, field string) error {
 			return err
 		}
 	}
-	return b.broker.Check(m, field)
+	err := b.broker.Check(m, field)
+	if m.Topic == "" {
+		return err
+	}
+	if e := flow.CheckTopic(m.Topic); e != nil && e.Reason == semabus.ReasonInvalidValue { // Check has named the others
+		e.Op, e.Field = "bus.Publish", field+".topic"
+		if err == nil {
+			return e
+		}
+		return errors.Join(err, e)
+	}
+	return err
 }
 
 // checkEmbeddings demands that a vector of this node's space fits it, and that a message which has nothing but vectors has

@@ -57,7 +57,8 @@ func (b *Bus) Fetch(ctx context.Context, p semabus.Principal, r FetchRequest) ([
 	return b.lease(ctx, p.Tenant, r)
 }
 
-// checkConsumer validates who wants what. The reserved groups may be read by operators.
+// checkConsumer validates who wants what. The reserved groups may be read by operators, but not those whose deliveries stand for
+// something that a settlement would not end in order: a transaction, an operation.
 func checkConsumer(op string, p semabus.Principal, group, member string, lease time.Duration) error {
 	if err := broker.CheckID(op, "group", group); err != nil {
 		return err
@@ -70,6 +71,9 @@ func checkConsumer(op string, p semabus.Principal, group, member string, lease t
 	switch {
 	case lease < 0 || lease > maxLease:
 		return invalid(op, semabus.ReasonInvalidValue, "lease", lease.String(), "0–24h (0 = the group's)", "shorten it and extend the lease while working")
+	case group == semabus.GroupPrepared || group == semabus.GroupOperations:
+		return invalid(op, semabus.ReasonInvalidValue, "group", group, "not "+semabus.GroupPrepared+" or "+semabus.GroupOperations,
+			"resolve the transaction or the operation instead")
 	case strings.HasPrefix(group, "$") && !operates(p):
 		return &semabus.Error{Code: semabus.CodePermissionDenied, Reason: semabus.ReasonNotPermitted, Op: op, Field: "group",
 			Value: semabus.Shorten(group), Limit: "role operator", Fix: "reserved groups are for operators"}
@@ -77,11 +81,37 @@ func checkConsumer(op string, p semabus.Principal, group, member string, lease t
 	return nil
 }
 
-// lease is Fetch after validation: room from flow, then deliveries from the broker.
+// lease is Fetch after validation: it grants while the group is not paused, and gives back what nobody waits for any more.
 func (b *Bus) lease(ctx context.Context, tenant string, r FetchRequest) ([]semabus.Delivery, error) {
+	deadline := b.clock.Now().Add(r.Wait)
+	for {
+		work, leave := b.flow.Enter(ctx, tenant, r.Group, r.Wait)
+		if leave == nil {
+			return nil, ctx.Err()
+		}
+		ds, err := b.grant(work, tenant, r)
+		paused := work.Err() != nil && ctx.Err() == nil
+		leave()
+		switch {
+		case len(ds) > 0 && ctx.Err() != nil: // a lease that runs out would cost an attempt
+			b.giveBack(context.WithoutCancel(ctx), tenant, ds)
+			return nil, ctx.Err()
+		case len(ds) > 0 || !paused:
+			b.delivered(ctx, ds)
+			return ds, err
+		}
+		r.Wait = max(0, deadline.Sub(b.clock.Now())) // until it is resumed
+	}
+}
+
+// grant takes room from flow, then deliveries from the broker. What waits in a reserved group is retried for ever.
+func (b *Bus) grant(ctx context.Context, tenant string, r FetchRequest) ([]semabus.Delivery, error) {
 	g, _ := b.flow.Group(tenant, r.Group)
 	if r.Lease == 0 {
 		r.Lease = g.Lease
+	}
+	if strings.HasPrefix(r.Group, "$") {
+		g.MaxAttempts = 0
 	}
 	start := b.clock.Now()
 	n := b.flow.Acquire(ctx, tenant, r.Group, r.Max, r.Wait)
@@ -92,12 +122,30 @@ func (b *Bus) lease(ctx context.Context, tenant string, r FetchRequest) ([]semab
 	if wait > 0 {
 		wait = max(0, wait-b.clock.Now().Sub(start))
 	}
-	ds, err := b.broker.Lease(ctx, broker.LeaseOptions{Tenant: tenant, Group: r.Group, Member: r.Member, Max: n,
-		MaxBytes: r.MaxBytes, For: r.Lease, Wait: wait, SessionOrder: g.SessionOrder})
+	ds, err := b.broker.Lease(ctx, broker.LeaseOptions{Tenant: tenant, Group: r.Group, Member: r.Member, Max: n, MaxBytes: r.MaxBytes,
+		For: r.Lease, Wait: wait, SessionOrder: g.SessionOrder, Ageing: g.Ageing, MaxAttempts: g.MaxAttempts})
 	b.flow.Hold(tenant, r.Group, ds)
 	b.flow.Unused(tenant, r.Group, n-len(ds))
+	return ds, err
+}
+
+// giveBack ends leases without costing an attempt.
+func (b *Bus) giveBack(ctx context.Context, tenant string, ds []semabus.Delivery) {
+	rs := make([]driver.Renewal, len(ds))
+	for i := range ds {
+		rs[i].Token = ds[i].Lease.Token
+	}
+	for _, err := range b.renew(ctx, tenant, rs) {
+		if err != nil {
+			b.log.Warn("a lease that nobody waits for runs to its end", "tenant", tenant, "error", err)
+		}
+	}
+}
+
+// delivered counts and traces what was leased.
+func (b *Bus) delivered(ctx context.Context, ds []semabus.Delivery) {
 	if len(ds) == 0 {
-		return ds, err
+		return
 	}
 	now := b.clock.Now()
 	for i := range ds {
@@ -105,7 +153,6 @@ func (b *Bus) lease(ctx context.Context, tenant string, r FetchRequest) ([]semab
 		span.End(nil)
 		b.metrics.Delivered(now.Sub(ds[i].Enqueued))
 	}
-	return ds, err
 }
 
 // Extend sets the remaining terms of leases and returns one error each, nil = done.

@@ -17,13 +17,14 @@ type WhyAnswer struct {
 	Group      string // "" = the question was about all groups
 	Reason     semabus.MatchReason
 	Match      *semabus.Match    // the evidence; nil where none was weighed
-	Deliveries []driver.Delivery // of the group, or of all
-	Text       string            // one sentence
+	Deliveries []driver.Delivery // of the group with its dead letter, or of all
+	Text       string            // why, and what became of it
 	Fix        string            // what to change to get another outcome
 }
 
-// Why answers from the stored decision, and for a group the decision does not mention from today's registry, saying so. An
-// unknown message is NOT_FOUND.
+// Why answers from the stored decision, and for a group the decision does not mention from today's registry, saying so. A message
+// that is forgotten is answered for by the ledger, which keeps its decision and what became of it. An unknown message is
+// NOT_FOUND.
 func (b *Bus) Why(ctx context.Context, p semabus.Principal, messageID, group string) (*WhyAnswer, error) {
 	if group != "" {
 		if err := broker.CheckID("bus.Why", "group", group); err != nil {
@@ -36,12 +37,14 @@ func (b *Bus) Why(ctx context.Context, p semabus.Principal, messageID, group str
 	}
 	w := &WhyAnswer{Message: rec.Message, Decision: rec.Decision, Group: group}
 	for _, d := range rec.Deliveries {
-		if group == "" || d.Group == group {
+		if group == "" || concerns(&d, group) {
 			w.Deliveries = append(w.Deliveries, d)
 		}
 	}
 	if group == "" {
-		w.Text = summary(rec)
+		if w.Text = summary(rec); rec.Gone {
+			w.Text += " (From the ledger: the message itself is forgotten.)"
+		}
 		return w, nil
 	}
 	d := rec.Decision
@@ -51,18 +54,40 @@ func (b *Bus) Why(ctx context.Context, p semabus.Principal, messageID, group str
 	case m != nil:
 		w.Match, w.Reason = m, m.Reason
 		w.Text, w.Fix = sentence(w)
+		w.end(b.fateOf(p.Tenant, group, w.Deliveries))
 	case len(w.Deliveries) > 0: // a reserved queue that the bus itself chose
 		w.Reason = semabus.MatchAddress
 		w.Text = "In " + group + ": " + summary(rec)
+		w.end(b.fateOf(p.Tenant, group, w.Deliveries))
 	case d.Outcome == semabus.OutcomeLoop:
 		w.Reason = semabus.MissLoop
 		w.Text, w.Fix = sentence(w)
+	case rec.Gone:
+		w.Reason = semabus.MissNotRegistered
+		w.Text = "Not delivered: its decision has no word on " + group + ", and the message itself is forgotten, so it cannot be weighed again."
 	default:
 		if err := b.reexamine(ctx, p.Tenant, rec, w); err != nil {
 			return nil, err
 		}
 	}
+	if rec.Gone {
+		w.Text += " (From the ledger: the message itself is forgotten.)"
+	}
 	return w, nil
+}
+
+// end adds what became of the group's delivery. One that nobody worked on was not delivered, whatever was decided.
+func (w *WhyAnswer) end(f *fate) {
+	switch {
+	case f == nil || !w.Reason.Delivers():
+		return
+	case f.never:
+		w.Text = strings.Replace(w.Text, "Delivered:", "Not delivered:", 1)
+	}
+	w.Text += " " + f.text
+	if f.fix != "" {
+		w.Fix = f.fix
+	}
 }
 
 // find is the decision's word on a group.

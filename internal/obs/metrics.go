@@ -26,6 +26,7 @@ type Metrics struct {
 	settled    [settles]prometheus.Counter // by semabus.SettleOutcome
 	delivered  prometheus.Counter
 	deadLetter prometheus.Counter
+	expired    prometheus.Counter
 	connected  prometheus.Gauge
 
 	publish, decide, commit, deliver prometheus.Histogram // seconds
@@ -70,6 +71,7 @@ func (m *Metrics) counters(r *prometheus.Registry) {
 	}
 	m.delivered = counter(r, "deliveries_total", "Deliveries leased to a consumer, every attempt.")
 	m.deadLetter = counter(r, "dead_letters_total", "Deliveries moved to a dead-letter queue.")
+	m.expired = counter(r, "expired_total", "Deliveries that nobody leased before their time to live ran out.")
 	m.connected = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: Namespace, Name: "subscribers",
 		Help: "Open subscriptions."})
 	r.MustRegister(m.connected)
@@ -185,6 +187,14 @@ func (m *Metrics) Settled(o semabus.SettleOutcome) {
 func (m *Metrics) DeadLettered() {
 	if m != nil {
 		m.deadLetter.Inc()
+	}
+}
+
+// Expired counts n deliveries whose time to live ran out; dead of them were moved to a dead-letter queue.
+func (m *Metrics) Expired(n, dead int) {
+	if m != nil {
+		m.expired.Add(float64(n))
+		m.deadLetter.Add(float64(dead))
 	}
 }
 

@@ -84,6 +84,7 @@ func TestStagesAreInSeconds(t *testing.T) {
 	m.Connected(2)
 	m.Connected(-1)
 	m.DeadLettered()
+	m.Expired(3, 2)
 	for _, want := range []string{
 		"semabus_publish_seconds_sum 0.25",
 		"semabus_decide_seconds_sum 0.0005",
@@ -93,7 +94,8 @@ func TestStagesAreInSeconds(t *testing.T) {
 		"semabus_deliveries_total 2",
 		`semabus_rpc_seconds_sum{code="OK",method="/semabus.v1.Bus/Publish"} 0.125`,
 		"semabus_subscribers 1",
-		"semabus_dead_letters_total 1",
+		"semabus_dead_letters_total 3",
+		"semabus_expired_total 3",
 	} {
 		if got := scrape(t, m, want); len(got) != 1 {
 			t.Errorf("no line %q in\n%s", want, strings.Join(scrape(t, m, "semabus_"), "\n"))
@@ -166,6 +168,7 @@ func TestNilMetricsDoNothing(t *testing.T) {
 	m.Delivered(1)
 	m.Settled(semabus.SettleDone)
 	m.DeadLettered()
+	m.Expired(1, 1)
 	m.Connected(1)
 	m.Called("/x", semabus.CodeOK, 1)
 	m.Watch(obs.Sources{})

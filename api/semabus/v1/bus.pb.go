@@ -1426,7 +1426,7 @@ func (x *CancelScheduledRequest) GetMessageId() string {
 // The answer to CancelScheduled.
 type CancelScheduledResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Groups that will not get it.
+	// Groups that will not get it, sorted; empty when it was not decided yet.
 	Groups        []string `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3433,9 +3433,9 @@ type WhyResponse struct {
 	Reason MatchReason `protobuf:"varint,4,opt,name=reason,proto3,enum=semabus.v1.MatchReason" json:"reason,omitempty"`
 	// That group's match or near miss.
 	Match *Match `protobuf:"bytes,5,opt,name=match,proto3" json:"match,omitempty"`
-	// Deliveries of the message (of that group), live and settled.
+	// Deliveries of the message, live and settled; of that group, with its dead letters, where one was asked for.
 	Deliveries []*DeliveryState `protobuf:"bytes,6,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
-	// One plain sentence.
+	// Plain words: why, and what became of it.
 	Text string `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
 	// What to change to make it otherwise.
 	Fix           string `protobuf:"bytes,8,opt,name=fix,proto3" json:"fix,omitempty"`
@@ -3556,8 +3556,10 @@ type DeliveryState struct {
 	Enqueued *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=enqueued,proto3" json:"enqueued,omitempty"`
 	// When it was settled.
 	Settled *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=settled,proto3" json:"settled,omitempty"`
-	// Of earlier attempts, oldest first, newest 16.
-	Errors        []string `protobuf:"bytes,13,rep,name=errors,proto3" json:"errors,omitempty"`
+	// Of earlier attempts, oldest first, newest 16; the last of a delivery that was purged, cancelled or redriven says by whom.
+	Errors []string `protobuf:"bytes,13,rep,name=errors,proto3" json:"errors,omitempty"`
+	// Tells deliveries of one message to one reserved group apart: of "$dlq", the group that gave up.
+	Key           string `protobuf:"bytes,14,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3681,6 +3683,13 @@ func (x *DeliveryState) GetErrors() []string {
 		return x.Errors
 	}
 	return nil
+}
+
+func (x *DeliveryState) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
 }
 
 var File_semabus_v1_bus_proto protoreflect.FileDescriptor
@@ -3910,7 +3919,7 @@ const file_semabus_v1_bus_proto_rawDesc = "" +
 	"deliveries\x18\x06 \x03(\v2\x19.semabus.v1.DeliveryStateR\n" +
 	"deliveries\x12\x12\n" +
 	"\x04text\x18\a \x01(\tR\x04text\x12\x10\n" +
-	"\x03fix\x18\b \x01(\tR\x03fix\"\xdf\x03\n" +
+	"\x03fix\x18\b \x01(\tR\x03fix\"\xf1\x03\n" +
 	"\rDeliveryState\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x14\n" +
@@ -3926,7 +3935,8 @@ const file_semabus_v1_bus_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x126\n" +
 	"\benqueued\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\benqueued\x124\n" +
 	"\asettled\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\asettled\x12\x16\n" +
-	"\x06errors\x18\r \x03(\tR\x06errors*X\n" +
+	"\x06errors\x18\r \x03(\tR\x06errors\x12\x10\n" +
+	"\x03key\x18\x0e \x01(\tR\x03key*X\n" +
 	"\n" +
 	"Resolution\x12\x1a\n" +
 	"\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x15\n" +

@@ -73,7 +73,9 @@ type BusClient interface {
 	CheckTransaction(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CheckTransactionRequest, CheckTransactionResponse], error)
 	// Publishes a message and waits for the first message sent to its reply address.
 	Request(ctx context.Context, in *RequestRequest, opts ...grpc.CallOption) (*RequestResponse, error)
-	// Takes back a message whose deliver_at has not come.
+	// Takes back a message whose deliver_at has not come: nobody gets it, all of its deliveries end in one commit. Only its
+	// publisher and operators may. Errors: NOT_FOUND (no such message, or nothing of it waits any more: it was cancelled or
+	// purged), FAILED_PRECONDITION / ALREADY_DUE (its time has come, or it was never scheduled), PERMISSION_DENIED.
 	CancelScheduled(ctx context.Context, in *CancelScheduledRequest, opts ...grpc.CallOption) (*CancelScheduledResponse, error)
 	// Works as a member of a group over one stream: first frame hello, then credit, settle, extend and heartbeat frames in
 	// any order. The server sends deliveries while both credits are positive. A lost stream gives its leases back after the
@@ -324,7 +326,9 @@ type BusServer interface {
 	CheckTransaction(grpc.BidiStreamingServer[CheckTransactionRequest, CheckTransactionResponse]) error
 	// Publishes a message and waits for the first message sent to its reply address.
 	Request(context.Context, *RequestRequest) (*RequestResponse, error)
-	// Takes back a message whose deliver_at has not come.
+	// Takes back a message whose deliver_at has not come: nobody gets it, all of its deliveries end in one commit. Only its
+	// publisher and operators may. Errors: NOT_FOUND (no such message, or nothing of it waits any more: it was cancelled or
+	// purged), FAILED_PRECONDITION / ALREADY_DUE (its time has come, or it was never scheduled), PERMISSION_DENIED.
 	CancelScheduled(context.Context, *CancelScheduledRequest) (*CancelScheduledResponse, error)
 	// Works as a member of a group over one stream: first frame hello, then credit, settle, extend and heartbeat frames in
 	// any order. The server sends deliveries while both credits are positive. A lost stream gives its leases back after the

@@ -25,6 +25,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What becomes of an expired delivery.
+type OnExpiry int32
+
+const (
+	// Dead letter.
+	OnExpiry_ON_EXPIRY_UNSPECIFIED OnExpiry = 0
+	// It goes to the dead-letter queue with reason EXPIRED.
+	OnExpiry_ON_EXPIRY_DEAD_LETTER OnExpiry = 1
+	// It ends; Why still knows.
+	OnExpiry_ON_EXPIRY_DROP OnExpiry = 2
+)
+
+// Enum value maps for OnExpiry.
+var (
+	OnExpiry_name = map[int32]string{
+		0: "ON_EXPIRY_UNSPECIFIED",
+		1: "ON_EXPIRY_DEAD_LETTER",
+		2: "ON_EXPIRY_DROP",
+	}
+	OnExpiry_value = map[string]int32{
+		"ON_EXPIRY_UNSPECIFIED": 0,
+		"ON_EXPIRY_DEAD_LETTER": 1,
+		"ON_EXPIRY_DROP":        2,
+	}
+)
+
+func (x OnExpiry) Enum() *OnExpiry {
+	p := new(OnExpiry)
+	*p = x
+	return p
+}
+
+func (x OnExpiry) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnExpiry) Descriptor() protoreflect.EnumDescriptor {
+	return file_semabus_v1_groups_proto_enumTypes[0].Descriptor()
+}
+
+func (OnExpiry) Type() protoreflect.EnumType {
+	return &file_semabus_v1_groups_proto_enumTypes[0]
+}
+
+func (x OnExpiry) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnExpiry.Descriptor instead.
+func (OnExpiry) EnumDescriptor() ([]byte, []int) {
+	return file_semabus_v1_groups_proto_rawDescGZIP(), []int{0}
+}
+
 // What an operator sets for a group. Absent or zero means the stated default.
 type Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -46,10 +99,15 @@ type Group struct {
 	SessionOrder bool `protobuf:"varint,8,opt,name=session_order,json=sessionOrder,proto3" json:"session_order,omitempty"`
 	// Waiting deliveries; 0 = unlimited.
 	MaxDepth int64 `protobuf:"varint,9,opt,name=max_depth,json=maxDepth,proto3" json:"max_depth,omitempty"`
-	// The group's deterministic subscriptions: exact, or with one trailing wildcard.
+	// The group's deterministic subscriptions: dotted names without empty parts, exact, or with one trailing wildcard.
 	Topics []string `protobuf:"bytes,10,rep,name=topics,proto3" json:"topics,omitempty"`
 	// Rises with every change; set by the registry.
-	Version       uint64 `protobuf:"varint,11,opt,name=version,proto3" json:"version,omitempty"`
+	Version uint64 `protobuf:"varint,11,opt,name=version,proto3" json:"version,omitempty"`
+	// Lets waiting count against priority: a delivery competes as if it were this much older for each step of its priority,
+	// so that the lowest waits at most nine times this longer than the highest. At most 24 h; absent = strict priority.
+	Ageing *durationpb.Duration `protobuf:"bytes,12,opt,name=ageing,proto3" json:"ageing,omitempty"`
+	// What becomes of a delivery that nobody leased before its TTL ran out.
+	OnExpiry      OnExpiry `protobuf:"varint,13,opt,name=on_expiry,json=onExpiry,proto3,enum=semabus.v1.OnExpiry" json:"on_expiry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -159,6 +217,20 @@ func (x *Group) GetVersion() uint64 {
 		return x.Version
 	}
 	return 0
+}
+
+func (x *Group) GetAgeing() *durationpb.Duration {
+	if x != nil {
+		return x.Ageing
+	}
+	return nil
+}
+
+func (x *Group) GetOnExpiry() OnExpiry {
+	if x != nil {
+		return x.OnExpiry
+	}
+	return OnExpiry_ON_EXPIRY_UNSPECIFIED
 }
 
 // A moment's view of a group.
@@ -677,9 +749,9 @@ func (x *GroupsStatsResponse) GetStats() []*GroupStats {
 // Asks to be told.
 type GroupsWatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which; empty = all of the tenant.
+	// Which, at most 1,000; empty = all of the tenant.
 	Names []string `protobuf:"bytes,1,rep,name=names,proto3" json:"names,omitempty"`
-	// At most one answer an interval; absent = 1 s.
+	// At most one answer an interval, 1 s–1 h; absent = 1 s.
 	Interval      *durationpb.Duration `protobuf:"bytes,2,opt,name=interval,proto3" json:"interval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1026,7 +1098,7 @@ func (x *GroupsBrowseRequest) GetPageToken() string {
 // The answer to Browse.
 type GroupsBrowseResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In delivery order.
+	// In the order in which they were enqueued.
 	Deliveries []*BrowsedDelivery `protobuf:"bytes,1,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
 	// Empty = last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -1248,7 +1320,7 @@ var File_semabus_v1_groups_proto protoreflect.FileDescriptor
 const file_semabus_v1_groups_proto_rawDesc = "" +
 	"\n" +
 	"\x17semabus/v1/groups.proto\x12\n" +
-	"semabus.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x14semabus/v1/bus.proto\x1a\x18semabus/v1/message.proto\x1a\x18semabus/v1/options.proto\"\xaf\x03\n" +
+	"semabus.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x14semabus/v1/bus.proto\x1a\x18semabus/v1/message.proto\x1a\x18semabus/v1/options.proto\"\x95\x04\n" +
 	"\x05Group\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12'\n" +
 	"\x0fmax_concurrency\x18\x02 \x01(\rR\x0emaxConcurrency\x12/\n" +
@@ -1262,7 +1334,9 @@ const file_semabus_v1_groups_proto_rawDesc = "" +
 	"\tmax_depth\x18\t \x01(\x03R\bmaxDepth\x12\x16\n" +
 	"\x06topics\x18\n" +
 	" \x03(\tR\x06topics\x12\x18\n" +
-	"\aversion\x18\v \x01(\x04R\aversion\"\x97\x02\n" +
+	"\aversion\x18\v \x01(\x04R\aversion\x121\n" +
+	"\x06ageing\x18\f \x01(\v2\x19.google.protobuf.DurationR\x06ageing\x121\n" +
+	"\ton_expiry\x18\r \x01(\x0e2\x14.semabus.v1.OnExpiryR\bonExpiry\"\x97\x02\n" +
 	"\n" +
 	"GroupStats\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x14\n" +
@@ -1325,7 +1399,11 @@ const file_semabus_v1_groups_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x17\n" +
 	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"-\n" +
 	"\x13GroupsPurgeResponse\x12\x16\n" +
-	"\x06purged\x18\x01 \x01(\x04R\x06purged2\xf6\a\n" +
+	"\x06purged\x18\x01 \x01(\x04R\x06purged*T\n" +
+	"\bOnExpiry\x12\x19\n" +
+	"\x15ON_EXPIRY_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15ON_EXPIRY_DEAD_LETTER\x10\x01\x12\x12\n" +
+	"\x0eON_EXPIRY_DROP\x10\x022\xf6\a\n" +
 	"\x06Groups\x12|\n" +
 	"\tConfigure\x12\".semabus.v1.GroupsConfigureRequest\x1a#.semabus.v1.GroupsConfigureResponse\"&\xd8\xe2\x18\x05\x82\xd3\xe4\x93\x02\x1c:\x01*\x1a\x17/v1/groups/{group.name}\x12d\n" +
 	"\x03Get\x12\x1c.semabus.v1.GroupsGetRequest\x1a\x1d.semabus.v1.GroupsGetResponse\" \xd8\xe2\x18\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/groups/{name}\x90\x02\x01\x12`\n" +
@@ -1350,72 +1428,76 @@ func file_semabus_v1_groups_proto_rawDescGZIP() []byte {
 	return file_semabus_v1_groups_proto_rawDescData
 }
 
+var file_semabus_v1_groups_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_semabus_v1_groups_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_semabus_v1_groups_proto_goTypes = []any{
-	(*Group)(nil),                   // 0: semabus.v1.Group
-	(*GroupStats)(nil),              // 1: semabus.v1.GroupStats
-	(*GroupsConfigureRequest)(nil),  // 2: semabus.v1.GroupsConfigureRequest
-	(*GroupsConfigureResponse)(nil), // 3: semabus.v1.GroupsConfigureResponse
-	(*GroupsGetRequest)(nil),        // 4: semabus.v1.GroupsGetRequest
-	(*GroupsGetResponse)(nil),       // 5: semabus.v1.GroupsGetResponse
-	(*GroupsListRequest)(nil),       // 6: semabus.v1.GroupsListRequest
-	(*GroupsListResponse)(nil),      // 7: semabus.v1.GroupsListResponse
-	(*GroupsStatsRequest)(nil),      // 8: semabus.v1.GroupsStatsRequest
-	(*GroupsStatsResponse)(nil),     // 9: semabus.v1.GroupsStatsResponse
-	(*GroupsWatchRequest)(nil),      // 10: semabus.v1.GroupsWatchRequest
-	(*GroupsWatchResponse)(nil),     // 11: semabus.v1.GroupsWatchResponse
-	(*GroupsPauseRequest)(nil),      // 12: semabus.v1.GroupsPauseRequest
-	(*GroupsPauseResponse)(nil),     // 13: semabus.v1.GroupsPauseResponse
-	(*GroupsResumeRequest)(nil),     // 14: semabus.v1.GroupsResumeRequest
-	(*GroupsResumeResponse)(nil),    // 15: semabus.v1.GroupsResumeResponse
-	(*GroupsBrowseRequest)(nil),     // 16: semabus.v1.GroupsBrowseRequest
-	(*GroupsBrowseResponse)(nil),    // 17: semabus.v1.GroupsBrowseResponse
-	(*BrowsedDelivery)(nil),         // 18: semabus.v1.BrowsedDelivery
-	(*GroupsPurgeRequest)(nil),      // 19: semabus.v1.GroupsPurgeRequest
-	(*GroupsPurgeResponse)(nil),     // 20: semabus.v1.GroupsPurgeResponse
-	(*durationpb.Duration)(nil),     // 21: google.protobuf.Duration
-	(*DeliveryState)(nil),           // 22: semabus.v1.DeliveryState
-	(*Message)(nil),                 // 23: semabus.v1.Message
+	(OnExpiry)(0),                   // 0: semabus.v1.OnExpiry
+	(*Group)(nil),                   // 1: semabus.v1.Group
+	(*GroupStats)(nil),              // 2: semabus.v1.GroupStats
+	(*GroupsConfigureRequest)(nil),  // 3: semabus.v1.GroupsConfigureRequest
+	(*GroupsConfigureResponse)(nil), // 4: semabus.v1.GroupsConfigureResponse
+	(*GroupsGetRequest)(nil),        // 5: semabus.v1.GroupsGetRequest
+	(*GroupsGetResponse)(nil),       // 6: semabus.v1.GroupsGetResponse
+	(*GroupsListRequest)(nil),       // 7: semabus.v1.GroupsListRequest
+	(*GroupsListResponse)(nil),      // 8: semabus.v1.GroupsListResponse
+	(*GroupsStatsRequest)(nil),      // 9: semabus.v1.GroupsStatsRequest
+	(*GroupsStatsResponse)(nil),     // 10: semabus.v1.GroupsStatsResponse
+	(*GroupsWatchRequest)(nil),      // 11: semabus.v1.GroupsWatchRequest
+	(*GroupsWatchResponse)(nil),     // 12: semabus.v1.GroupsWatchResponse
+	(*GroupsPauseRequest)(nil),      // 13: semabus.v1.GroupsPauseRequest
+	(*GroupsPauseResponse)(nil),     // 14: semabus.v1.GroupsPauseResponse
+	(*GroupsResumeRequest)(nil),     // 15: semabus.v1.GroupsResumeRequest
+	(*GroupsResumeResponse)(nil),    // 16: semabus.v1.GroupsResumeResponse
+	(*GroupsBrowseRequest)(nil),     // 17: semabus.v1.GroupsBrowseRequest
+	(*GroupsBrowseResponse)(nil),    // 18: semabus.v1.GroupsBrowseResponse
+	(*BrowsedDelivery)(nil),         // 19: semabus.v1.BrowsedDelivery
+	(*GroupsPurgeRequest)(nil),      // 20: semabus.v1.GroupsPurgeRequest
+	(*GroupsPurgeResponse)(nil),     // 21: semabus.v1.GroupsPurgeResponse
+	(*durationpb.Duration)(nil),     // 22: google.protobuf.Duration
+	(*DeliveryState)(nil),           // 23: semabus.v1.DeliveryState
+	(*Message)(nil),                 // 24: semabus.v1.Message
 }
 var file_semabus_v1_groups_proto_depIdxs = []int32{
-	21, // 0: semabus.v1.Group.lease:type_name -> google.protobuf.Duration
-	21, // 1: semabus.v1.Group.grace:type_name -> google.protobuf.Duration
-	21, // 2: semabus.v1.Group.retry_base:type_name -> google.protobuf.Duration
-	21, // 3: semabus.v1.Group.retry_cap:type_name -> google.protobuf.Duration
-	21, // 4: semabus.v1.GroupStats.oldest_ready:type_name -> google.protobuf.Duration
-	0,  // 5: semabus.v1.GroupsConfigureRequest.group:type_name -> semabus.v1.Group
-	0,  // 6: semabus.v1.GroupsConfigureResponse.group:type_name -> semabus.v1.Group
-	0,  // 7: semabus.v1.GroupsGetResponse.group:type_name -> semabus.v1.Group
-	0,  // 8: semabus.v1.GroupsListResponse.groups:type_name -> semabus.v1.Group
-	1,  // 9: semabus.v1.GroupsStatsResponse.stats:type_name -> semabus.v1.GroupStats
-	21, // 10: semabus.v1.GroupsWatchRequest.interval:type_name -> google.protobuf.Duration
-	1,  // 11: semabus.v1.GroupsWatchResponse.stats:type_name -> semabus.v1.GroupStats
-	18, // 12: semabus.v1.GroupsBrowseResponse.deliveries:type_name -> semabus.v1.BrowsedDelivery
-	22, // 13: semabus.v1.BrowsedDelivery.state:type_name -> semabus.v1.DeliveryState
-	23, // 14: semabus.v1.BrowsedDelivery.message:type_name -> semabus.v1.Message
-	2,  // 15: semabus.v1.Groups.Configure:input_type -> semabus.v1.GroupsConfigureRequest
-	4,  // 16: semabus.v1.Groups.Get:input_type -> semabus.v1.GroupsGetRequest
-	6,  // 17: semabus.v1.Groups.List:input_type -> semabus.v1.GroupsListRequest
-	8,  // 18: semabus.v1.Groups.Stats:input_type -> semabus.v1.GroupsStatsRequest
-	10, // 19: semabus.v1.Groups.Watch:input_type -> semabus.v1.GroupsWatchRequest
-	12, // 20: semabus.v1.Groups.Pause:input_type -> semabus.v1.GroupsPauseRequest
-	14, // 21: semabus.v1.Groups.Resume:input_type -> semabus.v1.GroupsResumeRequest
-	16, // 22: semabus.v1.Groups.Browse:input_type -> semabus.v1.GroupsBrowseRequest
-	19, // 23: semabus.v1.Groups.Purge:input_type -> semabus.v1.GroupsPurgeRequest
-	3,  // 24: semabus.v1.Groups.Configure:output_type -> semabus.v1.GroupsConfigureResponse
-	5,  // 25: semabus.v1.Groups.Get:output_type -> semabus.v1.GroupsGetResponse
-	7,  // 26: semabus.v1.Groups.List:output_type -> semabus.v1.GroupsListResponse
-	9,  // 27: semabus.v1.Groups.Stats:output_type -> semabus.v1.GroupsStatsResponse
-	11, // 28: semabus.v1.Groups.Watch:output_type -> semabus.v1.GroupsWatchResponse
-	13, // 29: semabus.v1.Groups.Pause:output_type -> semabus.v1.GroupsPauseResponse
-	15, // 30: semabus.v1.Groups.Resume:output_type -> semabus.v1.GroupsResumeResponse
-	17, // 31: semabus.v1.Groups.Browse:output_type -> semabus.v1.GroupsBrowseResponse
-	20, // 32: semabus.v1.Groups.Purge:output_type -> semabus.v1.GroupsPurgeResponse
-	24, // [24:33] is the sub-list for method output_type
-	15, // [15:24] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	22, // 0: semabus.v1.Group.lease:type_name -> google.protobuf.Duration
+	22, // 1: semabus.v1.Group.grace:type_name -> google.protobuf.Duration
+	22, // 2: semabus.v1.Group.retry_base:type_name -> google.protobuf.Duration
+	22, // 3: semabus.v1.Group.retry_cap:type_name -> google.protobuf.Duration
+	22, // 4: semabus.v1.Group.ageing:type_name -> google.protobuf.Duration
+	0,  // 5: semabus.v1.Group.on_expiry:type_name -> semabus.v1.OnExpiry
+	22, // 6: semabus.v1.GroupStats.oldest_ready:type_name -> google.protobuf.Duration
+	1,  // 7: semabus.v1.GroupsConfigureRequest.group:type_name -> semabus.v1.Group
+	1,  // 8: semabus.v1.GroupsConfigureResponse.group:type_name -> semabus.v1.Group
+	1,  // 9: semabus.v1.GroupsGetResponse.group:type_name -> semabus.v1.Group
+	1,  // 10: semabus.v1.GroupsListResponse.groups:type_name -> semabus.v1.Group
+	2,  // 11: semabus.v1.GroupsStatsResponse.stats:type_name -> semabus.v1.GroupStats
+	22, // 12: semabus.v1.GroupsWatchRequest.interval:type_name -> google.protobuf.Duration
+	2,  // 13: semabus.v1.GroupsWatchResponse.stats:type_name -> semabus.v1.GroupStats
+	19, // 14: semabus.v1.GroupsBrowseResponse.deliveries:type_name -> semabus.v1.BrowsedDelivery
+	23, // 15: semabus.v1.BrowsedDelivery.state:type_name -> semabus.v1.DeliveryState
+	24, // 16: semabus.v1.BrowsedDelivery.message:type_name -> semabus.v1.Message
+	3,  // 17: semabus.v1.Groups.Configure:input_type -> semabus.v1.GroupsConfigureRequest
+	5,  // 18: semabus.v1.Groups.Get:input_type -> semabus.v1.GroupsGetRequest
+	7,  // 19: semabus.v1.Groups.List:input_type -> semabus.v1.GroupsListRequest
+	9,  // 20: semabus.v1.Groups.Stats:input_type -> semabus.v1.GroupsStatsRequest
+	11, // 21: semabus.v1.Groups.Watch:input_type -> semabus.v1.GroupsWatchRequest
+	13, // 22: semabus.v1.Groups.Pause:input_type -> semabus.v1.GroupsPauseRequest
+	15, // 23: semabus.v1.Groups.Resume:input_type -> semabus.v1.GroupsResumeRequest
+	17, // 24: semabus.v1.Groups.Browse:input_type -> semabus.v1.GroupsBrowseRequest
+	20, // 25: semabus.v1.Groups.Purge:input_type -> semabus.v1.GroupsPurgeRequest
+	4,  // 26: semabus.v1.Groups.Configure:output_type -> semabus.v1.GroupsConfigureResponse
+	6,  // 27: semabus.v1.Groups.Get:output_type -> semabus.v1.GroupsGetResponse
+	8,  // 28: semabus.v1.Groups.List:output_type -> semabus.v1.GroupsListResponse
+	10, // 29: semabus.v1.Groups.Stats:output_type -> semabus.v1.GroupsStatsResponse
+	12, // 30: semabus.v1.Groups.Watch:output_type -> semabus.v1.GroupsWatchResponse
+	14, // 31: semabus.v1.Groups.Pause:output_type -> semabus.v1.GroupsPauseResponse
+	16, // 32: semabus.v1.Groups.Resume:output_type -> semabus.v1.GroupsResumeResponse
+	18, // 33: semabus.v1.Groups.Browse:output_type -> semabus.v1.GroupsBrowseResponse
+	21, // 34: semabus.v1.Groups.Purge:output_type -> semabus.v1.GroupsPurgeResponse
+	26, // [26:35] is the sub-list for method output_type
+	17, // [17:26] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_semabus_v1_groups_proto_init() }
@@ -1431,13 +1513,14 @@ func file_semabus_v1_groups_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_semabus_v1_groups_proto_rawDesc), len(file_semabus_v1_groups_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_semabus_v1_groups_proto_goTypes,
 		DependencyIndexes: file_semabus_v1_groups_proto_depIdxs,
+		EnumInfos:         file_semabus_v1_groups_proto_enumTypes,
 		MessageInfos:      file_semabus_v1_groups_proto_msgTypes,
 	}.Build()
 	File_semabus_v1_groups_proto = out.File

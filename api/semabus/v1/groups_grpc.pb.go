@@ -50,15 +50,23 @@ type GroupsClient interface {
 	List(ctx context.Context, in *GroupsListRequest, opts ...grpc.CallOption) (*GroupsListResponse, error)
 	// Returns a moment's view of groups: those named, or all that have deliveries or members. Errors: INVALID_ARGUMENT / TOO_MANY.
 	Stats(ctx context.Context, in *GroupsStatsRequest, opts ...grpc.CallOption) (*GroupsStatsResponse, error)
-	// Sends stats whenever they change, at most once an interval.
+	// Sends stats at once, and then whenever they change, at most once an interval, until the caller goes. Errors:
+	// INVALID_ARGUMENT (INVALID_VALUE: interval; TOO_MANY: names), UNAVAILABLE / SHUTTING_DOWN when the node stops.
 	Watch(ctx context.Context, in *GroupsWatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GroupsWatchResponse], error)
-	// Stops deliveries of a group; publishing goes on, leases stay.
+	// Stops deliveries of a group: when it answers, nothing new is leased, neither by a call that waits nor by an open
+	// subscription. Publishing goes on, what is leased may be extended and settled. It lasts until Resume, over restarts.
+	// Pausing twice is pausing once. Errors: INVALID_ARGUMENT (INVALID_ID, INVALID_VALUE: a name that begins with "$").
 	Pause(ctx context.Context, in *GroupsPauseRequest, opts ...grpc.CallOption) (*GroupsPauseResponse, error)
-	// Starts deliveries again.
+	// Starts deliveries again; whoever waits for work hears it at once. Errors: as Pause.
 	Resume(ctx context.Context, in *GroupsResumeRequest, opts ...grpc.CallOption) (*GroupsResumeResponse, error)
-	// Looks at a group's deliveries without leasing them.
+	// Looks at a group's deliveries that wait or are leased, without leasing them. A page ends early, with a token, when its
+	// messages have 1 MiB; it holds at least one. Errors: INVALID_ARGUMENT (INVALID_ID: name; INVALID_VALUE: page_size,
+	// page_token).
 	Browse(ctx context.Context, in *GroupsBrowseRequest, opts ...grpc.CallOption) (*GroupsBrowseResponse, error)
-	// Settles waiting deliveries of a group without delivering them.
+	// Ends the deliveries that wait when it is called, ready or not due yet, without delivering them; what is leased stays.
+	// The work is done in many commits: when it is interrupted, what was ended stays ended, and a repeat goes on; a repeat
+	// of one that was finished, under its op_id, answers with its number and ends nothing. Of the reserved groups
+	// "$unmatched", "$held" and "$dlq" can be purged. Errors: INVALID_ARGUMENT (INVALID_ID, INVALID_VALUE: name).
 	Purge(ctx context.Context, in *GroupsPurgeRequest, opts ...grpc.CallOption) (*GroupsPurgeResponse, error)
 }
 
@@ -187,15 +195,23 @@ type GroupsServer interface {
 	List(context.Context, *GroupsListRequest) (*GroupsListResponse, error)
 	// Returns a moment's view of groups: those named, or all that have deliveries or members. Errors: INVALID_ARGUMENT / TOO_MANY.
 	Stats(context.Context, *GroupsStatsRequest) (*GroupsStatsResponse, error)
-	// Sends stats whenever they change, at most once an interval.
+	// Sends stats at once, and then whenever they change, at most once an interval, until the caller goes. Errors:
+	// INVALID_ARGUMENT (INVALID_VALUE: interval; TOO_MANY: names), UNAVAILABLE / SHUTTING_DOWN when the node stops.
 	Watch(*GroupsWatchRequest, grpc.ServerStreamingServer[GroupsWatchResponse]) error
-	// Stops deliveries of a group; publishing goes on, leases stay.
+	// Stops deliveries of a group: when it answers, nothing new is leased, neither by a call that waits nor by an open
+	// subscription. Publishing goes on, what is leased may be extended and settled. It lasts until Resume, over restarts.
+	// Pausing twice is pausing once. Errors: INVALID_ARGUMENT (INVALID_ID, INVALID_VALUE: a name that begins with "$").
 	Pause(context.Context, *GroupsPauseRequest) (*GroupsPauseResponse, error)
-	// Starts deliveries again.
+	// Starts deliveries again; whoever waits for work hears it at once. Errors: as Pause.
 	Resume(context.Context, *GroupsResumeRequest) (*GroupsResumeResponse, error)
-	// Looks at a group's deliveries without leasing them.
+	// Looks at a group's deliveries that wait or are leased, without leasing them. A page ends early, with a token, when its
+	// messages have 1 MiB; it holds at least one. Errors: INVALID_ARGUMENT (INVALID_ID: name; INVALID_VALUE: page_size,
+	// page_token).
 	Browse(context.Context, *GroupsBrowseRequest) (*GroupsBrowseResponse, error)
-	// Settles waiting deliveries of a group without delivering them.
+	// Ends the deliveries that wait when it is called, ready or not due yet, without delivering them; what is leased stays.
+	// The work is done in many commits: when it is interrupted, what was ended stays ended, and a repeat goes on; a repeat
+	// of one that was finished, under its op_id, answers with its number and ends nothing. Of the reserved groups
+	// "$unmatched", "$held" and "$dlq" can be purged. Errors: INVALID_ARGUMENT (INVALID_ID, INVALID_VALUE: name).
 	Purge(context.Context, *GroupsPurgeRequest) (*GroupsPurgeResponse, error)
 	mustEmbedUnimplementedGroupsServer()
 }

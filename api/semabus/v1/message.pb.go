@@ -384,8 +384,8 @@ type Message struct {
 	Subject string `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
 	// When it happened; absent = when the bus accepted it.
 	Time *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
-	// Deterministic lane: an exact dotted name ("orders.refund"). Groups subscribed to it get the message with probability
-	// 1 and no embedding is computed.
+	// Deterministic lane: an exact dotted name ("orders.refund") without empty parts, spaces and "*". Groups subscribed to it get
+	// the message with probability 1 and no embedding is computed.
 	Topic string `protobuf:"bytes,6,opt,name=topic,proto3" json:"topic,omitempty"`
 	// An exact group or reply address; wins over topic and meaning.
 	To string `protobuf:"bytes,7,opt,name=to,proto3" json:"to,omitempty"`
@@ -1089,7 +1089,7 @@ type Receipt struct {
 	Position []byte `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
 	// The decision was made before this acknowledgement.
 	Final bool `protobuf:"varint,3,opt,name=final,proto3" json:"final,omitempty"`
-	// Matched groups, sorted; empty = none.
+	// Matched groups in the order of the decision, the best match first; empty = none.
 	Groups []string `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
 	// Id of the first message with this dedup key, op id or producer sequence; empty = this was the first.
 	DuplicateOf string `protobuf:"bytes,5,opt,name=duplicate_of,json=duplicateOf,proto3" json:"duplicate_of,omitempty"`

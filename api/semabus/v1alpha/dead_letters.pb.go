@@ -26,19 +26,23 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// The request of List.
+// The request of List. Every condition that is given must hold.
 type DeadLettersListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only of this group; empty = all.
 	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
 	// Only with this reason; empty = all.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// CEL over the message; empty = all.
+	// CEL over the message, with the variables of an intent's filter, such as text.contains("refund"); empty = all.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	// 1–1,000; 0 = 100.
 	PageSize uint32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the page before.
-	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only those given up at this time or later.
+	Since *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
+	// Only those given up before this time.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -108,6 +112,20 @@ func (x *DeadLettersListRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *DeadLettersListRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *DeadLettersListRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
 // The answer of List.
 type DeadLettersListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -168,7 +186,7 @@ type DeadLettersGetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which message.
 	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
-	// Whose.
+	// Whose; empty = the only group that gave it up.
 	Group         string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -273,19 +291,27 @@ func (x *DeadLettersGetResponse) GetDecision() *v1.Decision {
 	return nil
 }
 
-// The request of Redrive.
+// The request of Redrive. Every condition that is given must hold.
 type DeadLettersRedriveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Idempotence key.
+	// Names the call in logs. A repeat moves what is still there.
 	OpId string `protobuf:"bytes,1,opt,name=op_id,json=opId,proto3" json:"op_id,omitempty"`
 	// Only of this group; empty = all.
 	Group string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	// CEL over the message; empty = all.
+	// CEL over the message, as in List; empty = all.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Messages a second; 0 = 100.
+	// Letters a second, at most 10,000; 0 = 100.
 	Rate float64 `protobuf:"fixed64,4,opt,name=rate,proto3" json:"rate,omitempty"`
 	// Count only.
-	DryRun        bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	DryRun bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// Only with this reason; empty = all.
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Only those given up at this time or later.
+	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
+	// Only those given up before this time.
+	Until *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`
+	// Only of this message; empty = all.
+	MessageId     string `protobuf:"bytes,9,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -355,13 +381,41 @@ func (x *DeadLettersRedriveRequest) GetDryRun() bool {
 	return false
 }
 
-// The answer of Redrive.
+func (x *DeadLettersRedriveRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DeadLettersRedriveRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *DeadLettersRedriveRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *DeadLettersRedriveRequest) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+// An answer of Redrive: one at once, then one about every second while letters are moved, and one at the end.
 type DeadLettersRedriveResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// So far, or that would be.
 	Redriven uint64 `protobuf:"varint,1,opt,name=redriven,proto3" json:"redriven,omitempty"`
-	// Where an interrupted redrive goes on; empty = done.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// That stay though they were asked for: leased by somebody, or of a group whose queue is full.
+	Skipped       uint64 `protobuf:"varint,3,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -403,11 +457,11 @@ func (x *DeadLettersRedriveResponse) GetRedriven() uint64 {
 	return 0
 }
 
-func (x *DeadLettersRedriveResponse) GetNextPageToken() string {
+func (x *DeadLettersRedriveResponse) GetSkipped() uint64 {
 	if x != nil {
-		return x.NextPageToken
+		return x.Skipped
 	}
-	return ""
+	return 0
 }
 
 // One dead letter.
@@ -415,16 +469,18 @@ type DeadLetter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The original.
 	Message *v1.Message `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
-	// Whose delivery failed.
+	// Whose delivery failed; of LOOP, whose delivery caused the message.
 	Group string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	// ATTEMPTS, POISON, EXPIRED, OVERFLOW, LOOP.
+	// ATTEMPTS_EXHAUSTED, POISON, EXPIRED, OVERFLOW, LOOP.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// How many.
 	Attempts uint32 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// Of the attempts, oldest first.
 	Errors []string `protobuf:"bytes,5,rep,name=errors,proto3" json:"errors,omitempty"`
 	// When it was given up.
-	Time          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
+	Time *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
+	// Why the group had got it.
+	Match         *v1.Match `protobuf:"bytes,7,opt,name=match,proto3" json:"match,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -501,18 +557,27 @@ func (x *DeadLetter) GetTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *DeadLetter) GetMatch() *v1.Match {
+	if x != nil {
+		return x.Match
+	}
+	return nil
+}
+
 var File_semabus_v1alpha_dead_letters_proto protoreflect.FileDescriptor
 
 const file_semabus_v1alpha_dead_letters_proto_rawDesc = "" +
 	"\n" +
-	"\"semabus/v1alpha/dead_letters.proto\x12\x0fsemabus.v1alpha\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18semabus/v1/message.proto\x1a\x18semabus/v1/options.proto\"\x9a\x01\n" +
+	"\"semabus/v1alpha/dead_letters.proto\x12\x0fsemabus.v1alpha\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18semabus/v1/message.proto\x1a\x18semabus/v1/options.proto\"\xfe\x01\n" +
 	"\x16DeadLettersListRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06filter\x18\x03 \x01(\tR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x04 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x05 \x01(\tR\tpageToken\"x\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\x120\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"x\n" +
 	"\x17DeadLettersListResponse\x125\n" +
 	"\aletters\x18\x01 \x03(\v2\x1b.semabus.v1alpha.DeadLetterR\aletters\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"L\n" +
@@ -522,16 +587,21 @@ const file_semabus_v1alpha_dead_letters_proto_rawDesc = "" +
 	"\x05group\x18\x02 \x01(\tR\x05group\"\x7f\n" +
 	"\x16DeadLettersGetResponse\x123\n" +
 	"\x06letter\x18\x01 \x01(\v2\x1b.semabus.v1alpha.DeadLetterR\x06letter\x120\n" +
-	"\bdecision\x18\x02 \x01(\v2\x14.semabus.v1.DecisionR\bdecision\"\x8b\x01\n" +
+	"\bdecision\x18\x02 \x01(\v2\x14.semabus.v1.DecisionR\bdecision\"\xa6\x02\n" +
 	"\x19DeadLettersRedriveRequest\x12\x13\n" +
 	"\x05op_id\x18\x01 \x01(\tR\x04opId\x12\x14\n" +
 	"\x05group\x18\x02 \x01(\tR\x05group\x12\x16\n" +
 	"\x06filter\x18\x03 \x01(\tR\x06filter\x12\x12\n" +
 	"\x04rate\x18\x04 \x01(\x01R\x04rate\x12\x17\n" +
-	"\adry_run\x18\x05 \x01(\bR\x06dryRun\"`\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x120\n" +
+	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\t \x01(\tR\tmessageId\"i\n" +
 	"\x1aDeadLettersRedriveResponse\x12\x1a\n" +
-	"\bredriven\x18\x01 \x01(\x04R\bredriven\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcd\x01\n" +
+	"\bredriven\x18\x01 \x01(\x04R\bredriven\x12\x18\n" +
+	"\askipped\x18\x03 \x01(\x04R\askippedJ\x04\b\x02\x10\x03R\x0fnext_page_token\"\xf6\x01\n" +
 	"\n" +
 	"DeadLetter\x12-\n" +
 	"\amessage\x18\x01 \x01(\v2\x13.semabus.v1.MessageR\amessage\x12\x14\n" +
@@ -539,7 +609,8 @@ const file_semabus_v1alpha_dead_letters_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1a\n" +
 	"\battempts\x18\x04 \x01(\rR\battempts\x12\x16\n" +
 	"\x06errors\x18\x05 \x03(\tR\x06errors\x12.\n" +
-	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time2\xac\x03\n" +
+	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12'\n" +
+	"\x05match\x18\a \x01(\v2\x11.semabus.v1.MatchR\x05match2\xac\x03\n" +
 	"\vDeadLetters\x12~\n" +
 	"\x04List\x12'.semabus.v1alpha.DeadLettersListRequest\x1a(.semabus.v1alpha.DeadLettersListResponse\"#\xd8\xe2\x18\x05\x82\xd3\xe4\x93\x02\x16\x12\x14/v1alpha/deadletters\x90\x02\x01\x12\x88\x01\n" +
 	"\x03Get\x12&.semabus.v1alpha.DeadLettersGetRequest\x1a'.semabus.v1alpha.DeadLettersGetResponse\"0\xd8\xe2\x18\x05\x82\xd3\xe4\x93\x02#\x12!/v1alpha/deadletters/{message_id}\x90\x02\x01\x12\x91\x01\n" +
@@ -566,27 +637,33 @@ var file_semabus_v1alpha_dead_letters_proto_goTypes = []any{
 	(*DeadLettersRedriveRequest)(nil),  // 4: semabus.v1alpha.DeadLettersRedriveRequest
 	(*DeadLettersRedriveResponse)(nil), // 5: semabus.v1alpha.DeadLettersRedriveResponse
 	(*DeadLetter)(nil),                 // 6: semabus.v1alpha.DeadLetter
-	(*v1.Decision)(nil),                // 7: semabus.v1.Decision
-	(*v1.Message)(nil),                 // 8: semabus.v1.Message
-	(*timestamppb.Timestamp)(nil),      // 9: google.protobuf.Timestamp
+	(*timestamppb.Timestamp)(nil),      // 7: google.protobuf.Timestamp
+	(*v1.Decision)(nil),                // 8: semabus.v1.Decision
+	(*v1.Message)(nil),                 // 9: semabus.v1.Message
+	(*v1.Match)(nil),                   // 10: semabus.v1.Match
 }
 var file_semabus_v1alpha_dead_letters_proto_depIdxs = []int32{
-	6, // 0: semabus.v1alpha.DeadLettersListResponse.letters:type_name -> semabus.v1alpha.DeadLetter
-	6, // 1: semabus.v1alpha.DeadLettersGetResponse.letter:type_name -> semabus.v1alpha.DeadLetter
-	7, // 2: semabus.v1alpha.DeadLettersGetResponse.decision:type_name -> semabus.v1.Decision
-	8, // 3: semabus.v1alpha.DeadLetter.message:type_name -> semabus.v1.Message
-	9, // 4: semabus.v1alpha.DeadLetter.time:type_name -> google.protobuf.Timestamp
-	0, // 5: semabus.v1alpha.DeadLetters.List:input_type -> semabus.v1alpha.DeadLettersListRequest
-	2, // 6: semabus.v1alpha.DeadLetters.Get:input_type -> semabus.v1alpha.DeadLettersGetRequest
-	4, // 7: semabus.v1alpha.DeadLetters.Redrive:input_type -> semabus.v1alpha.DeadLettersRedriveRequest
-	1, // 8: semabus.v1alpha.DeadLetters.List:output_type -> semabus.v1alpha.DeadLettersListResponse
-	3, // 9: semabus.v1alpha.DeadLetters.Get:output_type -> semabus.v1alpha.DeadLettersGetResponse
-	5, // 10: semabus.v1alpha.DeadLetters.Redrive:output_type -> semabus.v1alpha.DeadLettersRedriveResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	7,  // 0: semabus.v1alpha.DeadLettersListRequest.since:type_name -> google.protobuf.Timestamp
+	7,  // 1: semabus.v1alpha.DeadLettersListRequest.until:type_name -> google.protobuf.Timestamp
+	6,  // 2: semabus.v1alpha.DeadLettersListResponse.letters:type_name -> semabus.v1alpha.DeadLetter
+	6,  // 3: semabus.v1alpha.DeadLettersGetResponse.letter:type_name -> semabus.v1alpha.DeadLetter
+	8,  // 4: semabus.v1alpha.DeadLettersGetResponse.decision:type_name -> semabus.v1.Decision
+	7,  // 5: semabus.v1alpha.DeadLettersRedriveRequest.since:type_name -> google.protobuf.Timestamp
+	7,  // 6: semabus.v1alpha.DeadLettersRedriveRequest.until:type_name -> google.protobuf.Timestamp
+	9,  // 7: semabus.v1alpha.DeadLetter.message:type_name -> semabus.v1.Message
+	7,  // 8: semabus.v1alpha.DeadLetter.time:type_name -> google.protobuf.Timestamp
+	10, // 9: semabus.v1alpha.DeadLetter.match:type_name -> semabus.v1.Match
+	0,  // 10: semabus.v1alpha.DeadLetters.List:input_type -> semabus.v1alpha.DeadLettersListRequest
+	2,  // 11: semabus.v1alpha.DeadLetters.Get:input_type -> semabus.v1alpha.DeadLettersGetRequest
+	4,  // 12: semabus.v1alpha.DeadLetters.Redrive:input_type -> semabus.v1alpha.DeadLettersRedriveRequest
+	1,  // 13: semabus.v1alpha.DeadLetters.List:output_type -> semabus.v1alpha.DeadLettersListResponse
+	3,  // 14: semabus.v1alpha.DeadLetters.Get:output_type -> semabus.v1alpha.DeadLettersGetResponse
+	5,  // 15: semabus.v1alpha.DeadLetters.Redrive:output_type -> semabus.v1alpha.DeadLettersRedriveResponse
+	13, // [13:16] is the sub-list for method output_type
+	10, // [10:13] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_semabus_v1alpha_dead_letters_proto_init() }

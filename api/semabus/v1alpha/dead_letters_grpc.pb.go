@@ -30,14 +30,20 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// DeadLetters: messages whose attempts are spent, that were poison, looped or expired.
-// Agreed but not built: every method answers UNIMPLEMENTED / NOT_BUILT; docs/roadmap.md says when it comes.
+// DeadLetters: deliveries whose attempts are spent, that were poison, expired or found a full queue, and messages that went in
+// circles. Each is named by the message and the group that gave up.
 type DeadLettersClient interface {
-	// Lists dead letters, newest first.
+	// Lists dead letters, oldest first. A page ends early, with a token, when its messages have 1 MiB or when much was looked
+	// through; it may be empty then. Errors: INVALID_ARGUMENT (INVALID_FILTER, INVALID_VALUE: page_size, page_token, since).
 	List(ctx context.Context, in *DeadLettersListRequest, opts ...grpc.CallOption) (*DeadLettersListResponse, error)
-	// Returns one with every attempt's error and its decision.
+	// Returns one with every attempt's error and its decision. Errors: NOT_FOUND (no such message, or it is not or no longer in the
+	// dead letters), INVALID_ARGUMENT / REQUIRED (group, where several groups gave the message up).
 	Get(ctx context.Context, in *DeadLettersGetRequest, opts ...grpc.CallOption) (*DeadLettersGetResponse, error)
-	// Delivers dead letters again under their own ids, at a rate, until done or interrupted.
+	// Delivers dead letters again to the group that gave up, oldest first, at a rate, until those that were there at the call are
+	// done or the call ends. Each is moved by one commit and keeps id, priority, session and trace; its attempts and its TTL begin
+	// again, and tokens of earlier leases stay stale. A letter with reason LOOP reached no group: it is decided instead, whatever its
+	// chain has spent. Letters that somebody has leased, and those of a group whose queue is full, stay and are counted as skipped.
+	// Interrupted at any point, the same request goes on with what is left. Errors: as List; INVALID_VALUE (rate); UNAVAILABLE.
 	Redrive(ctx context.Context, in *DeadLettersRedriveRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DeadLettersRedriveResponse], error)
 }
 
@@ -92,14 +98,20 @@ type DeadLetters_RedriveClient = grpc.ServerStreamingClient[DeadLettersRedriveRe
 // All implementations must embed UnimplementedDeadLettersServer
 // for forward compatibility.
 //
-// DeadLetters: messages whose attempts are spent, that were poison, looped or expired.
-// Agreed but not built: every method answers UNIMPLEMENTED / NOT_BUILT; docs/roadmap.md says when it comes.
+// DeadLetters: deliveries whose attempts are spent, that were poison, expired or found a full queue, and messages that went in
+// circles. Each is named by the message and the group that gave up.
 type DeadLettersServer interface {
-	// Lists dead letters, newest first.
+	// Lists dead letters, oldest first. A page ends early, with a token, when its messages have 1 MiB or when much was looked
+	// through; it may be empty then. Errors: INVALID_ARGUMENT (INVALID_FILTER, INVALID_VALUE: page_size, page_token, since).
 	List(context.Context, *DeadLettersListRequest) (*DeadLettersListResponse, error)
-	// Returns one with every attempt's error and its decision.
+	// Returns one with every attempt's error and its decision. Errors: NOT_FOUND (no such message, or it is not or no longer in the
+	// dead letters), INVALID_ARGUMENT / REQUIRED (group, where several groups gave the message up).
 	Get(context.Context, *DeadLettersGetRequest) (*DeadLettersGetResponse, error)
-	// Delivers dead letters again under their own ids, at a rate, until done or interrupted.
+	// Delivers dead letters again to the group that gave up, oldest first, at a rate, until those that were there at the call are
+	// done or the call ends. Each is moved by one commit and keeps id, priority, session and trace; its attempts and its TTL begin
+	// again, and tokens of earlier leases stay stale. A letter with reason LOOP reached no group: it is decided instead, whatever its
+	// chain has spent. Letters that somebody has leased, and those of a group whose queue is full, stay and are counted as skipped.
+	// Interrupted at any point, the same request goes on with what is left. Errors: as List; INVALID_VALUE (rate); UNAVAILABLE.
 	Redrive(*DeadLettersRedriveRequest, grpc.ServerStreamingServer[DeadLettersRedriveResponse]) error
 	mustEmbedUnimplementedDeadLettersServer()
 }

@@ -42,7 +42,7 @@ func (p *printer) text(s string) error {
 
 // why says in a word why the group got it, and which attempt this is.
 func why(d *semabus.Delivery) string {
-	s := d.Match.Reason.String()
+	s := view.Reason(d)
 	switch d.Match.Reason {
 	case semabus.MatchMeaning:
 		s += fmt.Sprintf(" p=%.2f", d.Match.Probability)

@@ -42,9 +42,10 @@ func (b *base) call(cmd *cobra.Command, do func(ctx context.Context, c *client.C
 func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "group",
-		Short: "Configure consumer groups, and see how much waits for them",
+		Short: "Configure, pause and purge consumer groups, and see what waits for them",
 	}
-	cmd.AddCommand(configureCommand(), getCommand(), listCommand(), statsCommand())
+	cmd.AddCommand(configureCommand(), getCommand(), listCommand(), statsCommand(), watchCommand(), pauseCommand(), resumeCommand(),
+		browseCommand(), purgeCommand())
 	return cmd
 }
 
@@ -105,7 +106,7 @@ func (o *configureOptions) groups(ctx context.Context, cmd *cobra.Command, c *cl
 }
 
 func (b *base) write(w io.Writer, groups []semabus.GroupConfig) error {
-	t := output.NewTable("GROUP", "CONCURRENCY", "LEASE", "GRACE", "ATTEMPTS", "RETRY", "ORDER", "DEPTH", "TOPICS", "VERSION")
+	t := output.NewTable("GROUP", "CONCURRENCY", "LEASE", "GRACE", "ATTEMPTS", "RETRY", "ORDER", "AGEING", "DEPTH", "EXPIRED", "TOPICS", "VERSION")
 	for _, g := range groups {
 		if b.asJSON {
 			if err := output.JSON(w, view.NewGroup(g)); err != nil {
@@ -118,13 +119,21 @@ func (b *base) write(w io.Writer, groups []semabus.GroupConfig) error {
 			order = "session"
 		}
 		t.Row(output.Cut(g.Name, 40), unlimited(int64(g.MaxConcurrency)), output.Duration(g.Lease), output.Duration(g.Grace),
-			strconv.Itoa(g.MaxAttempts), output.Duration(g.RetryBase)+"–"+output.Duration(g.RetryCap), order, unlimited(g.MaxDepth),
+			strconv.Itoa(g.MaxAttempts), output.Duration(g.RetryBase)+"–"+output.Duration(g.RetryCap), order, output.Or(ageing(g.Ageing)),
+			unlimited(g.MaxDepth), expiries[min(int(g.OnExpiry), len(expiries)-1)],
 			output.Or(output.Cut(strings.Join(g.Topics, ", "), 60)), strconv.FormatUint(g.Version, 10))
 	}
 	if b.asJSON {
 		return nil
 	}
 	return t.Write(w)
+}
+
+func ageing(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return output.Duration(d)
 }
 
 func unlimited(n int64) string {

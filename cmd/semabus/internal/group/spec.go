@@ -1,13 +1,18 @@
 package group
 
 import (
+	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	semabus "github.com/semabus/semabus"
 	"github.com/semabus/semabus/cmd/semabus/internal/document"
+	"github.com/semabus/semabus/cmd/semabus/internal/fault"
 )
 
 // spec is a group in a file.
@@ -22,13 +27,47 @@ type spec struct {
 	SessionOrder   bool              `yaml:"sessionOrder"`
 	MaxDepth       int64             `yaml:"maxDepth"`
 	Topics         []string          `yaml:"topics"`
+	Ageing         document.Duration `yaml:"ageing"`
+	OnExpiry       expiry            `yaml:"onExpiry"`
 	Version        uint64            `yaml:"version"` // printed by get; the registry sets it
 }
 
 func (s *spec) config() semabus.GroupConfig {
 	return semabus.GroupConfig{Name: s.Name, MaxConcurrency: s.MaxConcurrency, Lease: time.Duration(s.Lease), Grace: time.Duration(s.Grace),
 		MaxAttempts: s.MaxAttempts, RetryBase: time.Duration(s.RetryBase), RetryCap: time.Duration(s.RetryCap),
-		SessionOrder: s.SessionOrder, MaxDepth: s.MaxDepth, Topics: s.Topics}
+		SessionOrder: s.SessionOrder, MaxDepth: s.MaxDepth, Topics: s.Topics, Ageing: time.Duration(s.Ageing),
+		OnExpiry: semabus.ExpiryPolicy(s.OnExpiry)}
+}
+
+// expiry is a semabus.ExpiryPolicy that a file or a flag names.
+type expiry semabus.ExpiryPolicy
+
+// expiries are the names on the command line and in files, where underscores do as well.
+var expiries = []string{"dead-letter", "drop"}
+
+// Set implements pflag.Value.
+func (e *expiry) Set(text string) error {
+	i := slices.Index(expiries, strings.ReplaceAll(text, "_", "-"))
+	if i < 0 {
+		return fault.Usage("--on-expiry", text, "use one of "+strings.Join(expiries, ", "))
+	}
+	*e = expiry(i)
+	return nil
+}
+
+// String implements pflag.Value.
+func (e *expiry) String() string { return expiries[*e] }
+
+// Type implements pflag.Value.
+func (*expiry) Type() string { return "string" }
+
+// UnmarshalYAML reads the name.
+func (e *expiry) UnmarshalYAML(n *yaml.Node) error {
+	if err := e.Set(n.Value); err != nil {
+		return &semabus.Error{Code: semabus.CodeInvalidArgument, Reason: semabus.ReasonInvalidValue, Field: fmt.Sprintf("line %d: onExpiry", n.Line),
+			Value: semabus.Shorten(n.Value), Fix: "use one of " + strings.Join(expiries, ", ")}
+	}
+	return nil
 }
 
 // readFile reads groups from a file, "-" = standard input.
@@ -56,6 +95,8 @@ func bindConfig(cmd *cobra.Command, g *semabus.GroupConfig) {
 	f.BoolVar(&g.SessionOrder, "session-order", false, "one message of a session at a time, in order")
 	f.Int64Var(&g.MaxDepth, "max-depth", 0, "waiting deliveries; 0 = unlimited")
 	f.StringArrayVar(&g.Topics, "topic", nil, "a topic that it subscribes to, exact or orders.*; repeat for more")
+	f.DurationVar(&g.Ageing, "ageing", 0, "a message competes as if it were so much older for each step of its priority; 0 = strict priority")
+	f.Var((*expiry)(&g.OnExpiry), "on-expiry", "what becomes of a message that nobody took before its TTL: "+strings.Join(expiries, ", "))
 }
 
 // apply writes the flags that were given into g.
@@ -70,6 +111,8 @@ func apply(given func(string) bool, g, from *semabus.GroupConfig) {
 		"session-order":   func() { g.SessionOrder = from.SessionOrder },
 		"max-depth":       func() { g.MaxDepth = from.MaxDepth },
 		"topic":           func() { g.Topics = from.Topics },
+		"ageing":          func() { g.Ageing = from.Ageing },
+		"on-expiry":       func() { g.OnExpiry = from.OnExpiry },
 	} {
 		if given(flag) {
 			set()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func (o *options) bind(cmd *cobra.Command) {
 	f.StringVar(&m.Session, "session", "", "conversation id")
 	f.StringArrayVar(&o.headers, "header", nil, "key=value that filters see; repeat for more")
 	f.StringSliceVar(&m.Audience, "audience", nil, "groups that may receive it, separated by commas; default: every group")
-	f.IntVar(&o.priority, "priority", semabus.DefaultPriority, "1–9, 9 most urgent")
+	f.IntVar(&o.priority, "priority", semabus.DefaultPriority, "0–9, 9 most urgent")
 	f.StringVar(&m.ID, "id", "", "message id; only with one message")
 	f.StringVar(&m.DedupKey, "dedup-key", "", "publishing it again under this key changes nothing; only with one message")
 	f.StringVar(&o.expect, "expect", "any", "condition on who gets it: "+strings.Join(expects, ", "))
@@ -82,6 +83,9 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	expect := slices.Index(expects, o.expect)
 	if expect < 0 {
 		return fault.Usage("--expect", o.expect, "use one of "+strings.Join(expects, ", "))
+	}
+	if o.async && semabus.Expect(expect) != semabus.ExpectAny {
+		return fault.Usage("--expect", o.expect, "leave --async out: nobody waits for the decision of what is published asynchronously")
 	}
 	if err := o.complete(args); err != nil {
 		return err
@@ -108,9 +112,11 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 // complete reads the flags that are texts into the message.
 func (o *options) complete(args []string) error {
 	m := &o.message
-	m.Priority = o.priority
-	if o.priority < 1 || o.priority > 9 {
-		return fault.Usage("--priority", "", "give 1 to 9, 9 is the most urgent")
+	if o.priority < 0 || o.priority > 9 {
+		return fault.Usage("--priority", strconv.Itoa(o.priority), "give 0 to 9, 9 is the most urgent")
+	}
+	if m.Priority = o.priority; o.priority == 0 {
+		m.Priority = client.LowestPriority
 	}
 	if len(args) != 1 && o.payload == "" && (m.ID != "" || m.DedupKey != "") {
 		return fault.Usage("--id, --dedup-key", "", "give exactly one TEXT, or --payload")

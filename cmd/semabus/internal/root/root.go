@@ -15,6 +15,7 @@ import (
 	"github.com/semabus/semabus/cmd/semabus/internal/bench"
 	"github.com/semabus/semabus/cmd/semabus/internal/config"
 	"github.com/semabus/semabus/cmd/semabus/internal/consume"
+	"github.com/semabus/semabus/cmd/semabus/internal/deadletter"
 	"github.com/semabus/semabus/cmd/semabus/internal/demo"
 	"github.com/semabus/semabus/cmd/semabus/internal/doctor"
 	"github.com/semabus/semabus/cmd/semabus/internal/document"
@@ -66,8 +67,8 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 unavailable, 4 data damaged.`,
 			root.AddCommand(c)
 		}
 	}
-	add(groupUse, publish.Command(), consume.SubscribeCommand(), consume.FetchCommand(), intent.MatchCommand(), intent.ExplainCommand(),
-		why.Command(), intent.Command(), group.Command(), stats.Command())
+	add(groupUse, publish.Command(), publish.CancelCommand(), consume.SubscribeCommand(), consume.FetchCommand(), intent.MatchCommand(),
+		intent.ExplainCommand(), why.Command(), intent.Command(), group.Command(), deadletter.Command(), stats.Command())
 	add(groupNode, serve.Command(v), config.InitCommand(), config.Command(), keys.Command(), doctor.Command(), version.Command(v))
 	add(groupMeasure, demo.Command(), eval.Command(), bench.Command(), soak.Command())
 	root.SetHelpCommandGroupID(groupNode)

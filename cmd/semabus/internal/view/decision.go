@@ -90,7 +90,10 @@ type Answer struct {
 // DeliveryState is a client.DeliveryState.
 type DeliveryState struct {
 	Group    string     `json:"group"`
+	Key      string     `json:"key,omitempty"` // of $dlq, the group that gave up
 	Phase    string     `json:"phase"`
+	Priority int        `json:"priority"`
+	Session  string     `json:"session,omitempty"`
 	Attempt  int        `json:"attempt"`
 	Leases   int64      `json:"leases"`
 	Member   string     `json:"member,omitempty"`
@@ -108,11 +111,46 @@ func NewAnswer(a *client.Answer) Answer {
 	if a.Reason != semabus.ReasonUnspecified {
 		out.Reason = a.Reason.String()
 	}
-	for i, d := range a.Deliveries {
-		out.Deliveries[i] = DeliveryState{Group: d.Group, Phase: d.Phase, Attempt: d.Attempt, Leases: d.Leases, Member: d.Member,
-			Due: instant(d.Due), Expires: instant(d.Expires), Enqueued: instant(d.Enqueued), Settled: instant(d.Settled), Errors: d.Errors}
+	for i := range a.Deliveries {
+		out.Deliveries[i] = NewDeliveryState(&a.Deliveries[i])
 	}
 	return out
+}
+
+// NewDeliveryState shows d.
+func NewDeliveryState(d *client.DeliveryState) DeliveryState {
+	return DeliveryState{Group: d.Group, Key: d.Key, Phase: d.Phase, Priority: d.Priority, Session: d.Session, Attempt: d.Attempt,
+		Leases: d.Leases, Member: d.Member, Due: instant(d.Due), Expires: instant(d.Expires), Enqueued: instant(d.Enqueued),
+		Settled: instant(d.Settled), Errors: d.Errors}
+}
+
+// Browsed is a client.Browsed.
+type Browsed struct {
+	State   DeliveryState `json:"state"`
+	Message *Message      `json:"message"`
+}
+
+// NewBrowsed shows d.
+func NewBrowsed(d *client.Browsed) Browsed {
+	return Browsed{State: NewDeliveryState(&d.State), Message: NewMessage(d.Message)}
+}
+
+// DeadLetter is a client.DeadLetter.
+type DeadLetter struct {
+	Group    string     `json:"group"`
+	Reason   string     `json:"reason"`
+	Attempts int        `json:"attempts"`
+	Errors   []string   `json:"errors"`
+	Time     *time.Time `json:"time,omitempty"`
+	Match    Match      `json:"match"`
+	Message  *Message   `json:"message"`
+	Decision *Decision  `json:"decision,omitempty"`
+}
+
+// NewDeadLetter shows l.
+func NewDeadLetter(l *client.DeadLetter) DeadLetter {
+	return DeadLetter{Group: l.Group, Reason: l.Reason, Attempts: l.Attempts, Errors: list(l.Errors), Time: instant(l.Time), Match: NewMatch(l.Match),
+		Message: NewMessage(l.Message), Decision: NewDecision(l.Decision)}
 }
 
 func one(m *semabus.Match) *Match {

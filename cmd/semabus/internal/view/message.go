@@ -97,8 +97,25 @@ type Lease struct {
 
 // NewDelivery shows d.
 func NewDelivery(d *semabus.Delivery) Delivery {
-	return Delivery{Group: d.Group, Attempt: d.Attempt, Enqueued: instant(d.Enqueued),
+	out := Delivery{Group: d.Group, Attempt: d.Attempt, Enqueued: instant(d.Enqueued),
 		Lease: Lease{Token: d.Lease.Token, Expires: instant(d.Lease.Expires)}, Match: NewMatch(d.Match), Message: NewMessage(d.Message)}
+	out.Match.Reason = Reason(d)
+	return out
+}
+
+// Reason names why a delivery is in its group. What waits in a reserved group matched nothing: the outcome of its decision is why.
+func Reason(d *semabus.Delivery) string {
+	if d.Match.Reason == semabus.ReasonUnspecified {
+		switch d.Group {
+		case semabus.GroupUnmatched:
+			return semabus.OutcomeNone.String()
+		case semabus.GroupHeld:
+			return semabus.OutcomeAmbiguous.String()
+		case semabus.GroupIngress:
+			return semabus.OutcomePending.String()
+		}
+	}
+	return d.Match.Reason.String()
 }
 
 // instant is a time, nil for none.

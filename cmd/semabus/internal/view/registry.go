@@ -1,6 +1,7 @@
 package view
 
 import (
+	"strconv"
 	"time"
 
 	semabus "github.com/semabus/semabus"
@@ -93,6 +94,8 @@ type Group struct {
 	SessionOrder   bool     `json:"session_order"`
 	MaxDepth       int64    `json:"max_depth"` // 0 = unlimited
 	Topics         []string `json:"topics"`
+	Ageing         string   `json:"ageing"` // "0s" = strict priority
+	OnExpiry       string   `json:"on_expiry"`
 	Version        uint64   `json:"version"`
 }
 
@@ -100,7 +103,7 @@ type Group struct {
 func NewGroup(g semabus.GroupConfig) Group {
 	return Group{Name: g.Name, MaxConcurrency: g.MaxConcurrency, Lease: seconds(g.Lease), Grace: seconds(g.Grace), MaxAttempts: g.MaxAttempts,
 		RetryBase: seconds(g.RetryBase), RetryCap: seconds(g.RetryCap), SessionOrder: g.SessionOrder, MaxDepth: g.MaxDepth,
-		Topics: list(g.Topics), Version: g.Version}
+		Topics: list(g.Topics), Ageing: strconv.FormatFloat(g.Ageing.Seconds(), 'f', -1, 64) + "s", OnExpiry: g.OnExpiry.String(), Version: g.Version}
 }
 
 // GroupStats is a semabus.GroupStats.

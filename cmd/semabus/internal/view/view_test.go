@@ -37,7 +37,7 @@ func TestNames(t *testing.T) {
 			walk(f.Type)
 		}
 	}
-	for _, v := range []any{view.Answer{}, view.Delivery{}, view.Explanation{}, view.Group{}, view.GroupStats{}, view.Info{}, view.Intent{}, view.Key{}, view.Receipt{}, view.Set{}} {
+	for _, v := range []any{view.Answer{}, view.Browsed{}, view.DeadLetter{}, view.Delivery{}, view.Explanation{}, view.Group{}, view.GroupStats{}, view.Info{}, view.Intent{}, view.Key{}, view.Receipt{}, view.Set{}} {
 		walk(reflect.TypeOf(v))
 	}
 	if len(seen) < 14 {
