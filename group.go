@@ -48,5 +48,6 @@ type GroupStats struct {
 	DeadLetters int64
 	Members     int
 	OldestReady time.Duration // age of the oldest ready delivery
+	Bytes       int64         // of messages and decisions that wait or are worked on, each counted for every group that has it
 	Paused      bool
 }

@@ -263,7 +263,7 @@ type Event struct {
 	Data     []byte
 }
 
-// Query is one of: Message (by id), Group (browse a queue), Logs (names with a prefix), Counter, Token, Expired.
+// Query is one of: Message (by id), Group (browse a queue), Logs (names with a prefix), Counter, Token, Expired, Tenants.
 type Query struct {
 	Tenant  string
 	Message string
@@ -271,6 +271,7 @@ type Query struct {
 	Logs    bool
 	Prefix  string // of Logs; all tenants' logs when Tenant is empty
 	Counter string
+	Tenants bool   // names of all tenants that have deliveries, sorted
 	Expired bool   // deliveries of all tenants, or of Tenant, whose TTL ran out and that no Drop has accounted for, oldest first
 	Token   []byte // the delivery and message a lease token stands for, stale or not; garbled or unknown = nothing found
 	After   []byte // cursor of the page before
@@ -282,6 +283,7 @@ type Found struct {
 	Message    *Stored    // Message, Token
 	Deliveries []Delivery // Message: all of its deliveries, live and settled; Group: a page; Token: the one
 	Logs       []LogName
+	Tenants    []string
 	Counter    int64
 	Producer   uint64
 	Next       []byte // empty = last page

@@ -158,7 +158,7 @@ func (w *checkpointWriter) write(from place) error {
 func (w *checkpointWriter) entries() {
 	l := &w.b.s.lot
 	var of *tenant
-	for i := uint32(0); i < l.used; i++ {
+	for i := range l.used {
 		x := l.at(i)
 		if x.commit == 0 {
 			continue

@@ -104,7 +104,7 @@ func (b *Broker) living(in map[uint32]bool) (out []relocation) {
 		}
 	}
 	l := &b.s.lot
-	for i := uint32(0); i < l.used; i++ {
+	for i := range l.used {
 		if x := l.at(i); x.commit != 0 && in[x.segment] {
 			w := &whole{slot: i, number: x.number, from: *x}
 			out = append(out, relocation{what: movesWhole, whole: w, from: loc{x.segment, x.frame, x.message, x.bytes}})

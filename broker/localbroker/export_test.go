@@ -91,7 +91,7 @@ func Verify(t testing.TB, b *Broker) {
 	_ = b.exclusive(func() error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		v := &verifier{s: b.s, messages: map[*message]*tenant{}, stored: map[*group]int{}, segments: map[uint32]usage{}}
+		v := &verifier{s: b.s, messages: map[*message]*tenant{}, stored: map[*group]int{}, bytes: map[*group]int64{}, segments: map[uint32]usage{}}
 		v.run()
 		for _, f := range v.faults {
 			t.Errorf("broken invariant: %s", f)
@@ -105,6 +105,7 @@ type verifier struct {
 	s        *state
 	messages map[*message]*tenant // those of t.messages, and those that were replaced and wait in retention
 	stored   map[*group]int
+	bytes    map[*group]int64
 	segments map[uint32]usage
 	faults   []string
 }
@@ -195,7 +196,7 @@ func (v *verifier) retention(kept int64) {
 func (v *verifier) parked() (kept int64) {
 	l := &v.s.lot
 	used := 0
-	for i := uint32(0); i < l.used; i++ {
+	for i := range l.used {
 		x := l.at(i)
 		if x.commit == 0 {
 			continue
@@ -205,6 +206,9 @@ func (v *verifier) parked() (kept int64) {
 		v.stored[g]++
 		u := v.segments[x.segment]
 		v.segments[x.segment] = usage{u.values + int(x.values), u.bytes + int64(x.bytes)}
+		if !x.settled {
+			v.bytes[g] += int64(x.bytes)
+		}
 		if x.settled {
 			kept += x.keeps()
 			if v.s.lot.rested[x.number] != i {
@@ -262,6 +266,9 @@ func (v *verifier) message(t *tenant, m *message) {
 	for _, d := range m.deliveries {
 		v.refer(d.info)
 		v.stored[d.group]++
+		if d.stage < settled {
+			v.bytes[d.group] += d.bytes()
+		}
 		if v.s.deliveries[d.number] != d || d.message != m {
 			v.faultf("delivery %d of message %s is not known by its number", d.number, m.id)
 		}
@@ -281,6 +288,7 @@ func (v *verifier) message(t *tenant, m *message) {
 // group: each live delivery is in exactly one place, and that is the one of its stage.
 func (v *verifier) group(t *tenant, g *group) {
 	v.equal("deliveries stored of group "+g.name, g.stored, v.stored[g])
+	v.equal("bytes of group "+g.name, g.bytes, v.bytes[g])
 	queued := v.queue(g)
 	var count [expired + 1]int64
 	var prev *delivery
@@ -426,7 +434,7 @@ func Dump(b *Broker) []string {
 				d.number, m.id, d.group.name, d.key, d.session, d.priority, st, held, d.order, due, d.ttl, d.at, d.ended, d.attempt, d.info, d.errors, d.counted)
 		}
 	}
-	for i := uint32(0); i < b.s.lot.used; i++ {
+	for i := range b.s.lot.used {
 		if b.s.lot.at(i).commit != 0 {
 			m, _, err := b.s.peek(i)
 			if err != nil {

@@ -3,6 +3,7 @@ package localbroker
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	semabus "github.com/semabus/semabus"
@@ -68,6 +69,15 @@ func (b *Broker) lookUp(q *driver.Query) (f *finding, err error) {
 	defer b.mu.Unlock()
 	if q.Logs {
 		f.Logs, f.Next = b.logNames(q, limit)
+		return f, nil
+	}
+	if q.Tenants {
+		for name, t := range b.s.tenants {
+			if len(t.groups) > 0 {
+				f.Tenants = append(f.Tenants, name)
+			}
+		}
+		slices.Sort(f.Tenants)
 		return f, nil
 	}
 	if q.Expired {
@@ -290,7 +300,7 @@ func (b *Broker) Stats(ctx context.Context, tenantName string, names []string) (
 func (b *Broker) groupStats(g *group, now int64) semabus.GroupStats {
 	b.tick(g, now)
 	b.touch(g)
-	out := semabus.GroupStats{Group: g.name, Ready: g.ready, Delayed: g.delayed, Leased: g.leased, Settled: g.settled}
+	out := semabus.GroupStats{Group: g.name, Ready: g.ready, Delayed: g.delayed, Leased: g.leased, Settled: g.settled, Bytes: g.bytes}
 	oldest := b.s.oldestParked(g)
 	for d := g.head; d != nil && g.ready > 0; d = d.next {
 		if d.stage == ready {

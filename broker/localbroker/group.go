@@ -17,7 +17,8 @@ type group struct {
 	waiters    []*waiter // lease calls that found nothing, oldest first
 	alarm      int64     // when the alarm goes off, ns; 0 = not set
 	stopAlarm  func() bool
-	stored     int // its deliveries in the state: staged, live and ended
+	bytes      int64 // of the values of its live deliveries
+	stored     int   // its deliveries in the state: staged, live and ended
 
 	ready, delayed, leased int64 // deliveries by stage
 	settled                int64 // since the engine was opened

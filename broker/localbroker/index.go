@@ -191,7 +191,9 @@ func (r *indexReader) park() {
 		r.s.use(x.segment, int(x.values), int64(x.bytes))
 		x.group.stored++
 		at := r.s.lot.add(x.group, x.slot)
-		if x.settled {
+		if !x.settled {
+			x.group.bytes += int64(x.bytes)
+		} else {
 			r.s.kept += x.keeps()
 			rested = append(rested, at)
 		}
@@ -313,6 +315,9 @@ func (r *indexReader) forget(m *message) {
 	for _, d := range m.deliveries {
 		r.s.refer(d.info, -1)
 		d.group.stored--
+		if d.stage < settled {
+			d.group.bytes -= d.bytes()
+		}
 		delete(r.s.deliveries, d.number)
 	}
 }
@@ -343,6 +348,7 @@ func (r *indexReader) delivery(t *tenant, m *message) {
 		}
 	default:
 		m.live++
+		d.group.bytes += d.bytes()
 		r.live = append(r.live, d)
 	}
 }

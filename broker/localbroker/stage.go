@@ -68,6 +68,7 @@ func (g *stager) enqueue(d *delivery) {
 	m.live++
 	m.deliveries = append(m.deliveries, d)
 	d.group.stored++
+	d.group.bytes += d.bytes()
 	g.s.deliveries[d.number] = d
 	g.s.refer(d.info, 1)
 	g.s.number = max(g.s.number, d.number)
@@ -154,6 +155,7 @@ func (g *stager) expire(d *delivery) {
 // keeps its message alive until a drop accounts for it.
 func (g *stager) outlived(d *delivery) {
 	d.stage, d.ended = expired, d.ttl
+	d.group.bytes -= d.bytes()
 	g.s.outlived.push(d)
 }
 
@@ -171,6 +173,11 @@ func (g *stager) reveal(now int64) {
 			g.s.kept += int64(m.staged.size) - int64(m.decision.size)
 		}
 		g.s.refer(m.decision, -1)
+		for _, d := range m.deliveries {
+			if d.stage < settled {
+				d.group.bytes += int64(m.staged.size) - int64(m.decision.size)
+			}
+		}
 		m.decision, m.staged, m.deciding, m.item = m.staged, loc{}, false, 0
 	}
 	for _, d := range g.deliveries {
@@ -251,6 +258,7 @@ func (g *stager) end(x *settlement, now int64) {
 		d.group.settled++
 	}
 	d.stage, d.ended = settled, x.at
+	d.group.bytes -= d.bytes()
 	g.let(d)
 }
 

@@ -158,6 +158,11 @@ type delivery struct {
 	dropped    bool // … without its lease, which is no settlement
 }
 
+// bytes is what the delivery and its message hold in the log.
+func (d *delivery) bytes() int64 {
+	return int64(d.message.body.size) + int64(d.message.decision.size) + int64(d.info.size)
+}
+
 // alive says that the delivery still waits or is worked on, after what is under way.
 func (d *delivery) alive() bool { return d.stage < settled && !d.leaving }
 

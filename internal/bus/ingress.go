@@ -64,10 +64,12 @@ func (i *ingress) idle() (out []string) {
 	return out
 }
 
-// Run decides what was published asynchronously, one worker a tenant, and accounts for what expired, until ctx ends.
+// Run decides what was published asynchronously, one worker a tenant, accounts for what expired and keeps the reserved queues
+// within their bounds, until ctx ends.
 func (b *Bus) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.expire(ctx) })
+	g.Go(func() error { return b.retain(ctx) })
 	g.Go(func() error {
 		for {
 			for _, t := range b.ingress.idle() {

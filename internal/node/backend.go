@@ -30,7 +30,8 @@ var (
 		"local": func(o opening) (driver.Driver, io.Closer, error) {
 			b, err := localbroker.Open(localbroker.Options{Dir: filepath.Join(o.config.Data, "broker"), Clock: o.clock, Logger: o.logger,
 				Relaxed: o.config.Relaxed, ClusterID: o.config.ClusterID, DedupMax: o.config.Dedup.Max,
-				KeepSettled: o.config.Retention.Settled, KeepSettledBytes: o.config.Retention.SettledBytes})
+				KeepSettled: o.config.Retention.Settled, KeepSettledBytes: o.config.Retention.SettledBytes,
+				LedgerFor: o.config.Retention.Ledger, LedgerBytes: o.config.Retention.LedgerBytes})
 			if err != nil {
 				return nil, nil, err
 			}

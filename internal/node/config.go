@@ -10,6 +10,7 @@ import (
 	"time"
 
 	semabus "github.com/semabus/semabus"
+	"github.com/semabus/semabus/broker"
 )
 
 // Config is everything a node can be told. The tags are the keys of the configuration file; docs/configuration.md and
@@ -66,10 +67,35 @@ type Dedup struct {
 	Max    int           `koanf:"max"`
 }
 
-// Retention bounds what is kept after settlement.
+// Retention bounds what is kept: of settled messages, of the ledger that knows what became of them, and of the queues where
+// messages wait for an operator.
 type Retention struct {
-	Settled      time.Duration `koanf:"settled"`
-	SettledBytes int64         `koanf:"settledBytes"`
+	Settled          time.Duration `koanf:"settled"`
+	SettledBytes     int64         `koanf:"settledBytes"`
+	Ledger           time.Duration `koanf:"ledger"`
+	LedgerBytes      int64         `koanf:"ledgerBytes"`
+	Unmatched        time.Duration `koanf:"unmatched"`
+	UnmatchedBytes   int64         `koanf:"unmatchedBytes"`
+	DeadLetters      time.Duration `koanf:"deadLetters"`
+	DeadLettersBytes int64         `koanf:"deadLettersBytes"`
+}
+
+// DefaultRetention are the bounds when nothing is configured.
+func DefaultRetention() Retention {
+	const day = 24 * time.Hour
+	return Retention{
+		Settled: day, SettledBytes: 1 << 30, Ledger: 7 * day, LedgerBytes: 1 << 30,
+		Unmatched: 14 * day, UnmatchedBytes: 1 << 30, DeadLetters: 30 * day, DeadLettersBytes: 1 << 30,
+	}
+}
+
+// bounds are those of the reserved queues.
+func (r *Retention) bounds() map[string]broker.Bound {
+	waiting := broker.Bound{Age: r.Unmatched, Bytes: r.UnmatchedBytes}
+	return map[string]broker.Bound{
+		semabus.GroupUnmatched: waiting, semabus.GroupHeld: waiting,
+		semabus.GroupDeadLetter: {Age: r.DeadLetters, Bytes: r.DeadLettersBytes},
+	}
 }
 
 // Default is the embedded node on loopback.
@@ -80,7 +106,7 @@ func Default() Config {
 		Log: LogConfig{Level: "info", Format: "text"}, Trace: TraceConfig{Sample: 1},
 		Limits:    Limits{MessageBytes: semabus.MaxMessageBytes},
 		Dedup:     Dedup{Window: semabus.DefaultDedupWindow, Max: semabus.DefaultDedupMax},
-		Retention: Retention{Settled: 24 * time.Hour, SettledBytes: 1 << 30},
+		Retention: DefaultRetention(),
 	}
 }
 
@@ -138,8 +164,18 @@ func (c *Config) validateBounds(bad func(field, value, limit, fix string)) {
 	if c.Dedup.Max < 1000 {
 		bad("dedup.max", strconv.Itoa(c.Dedup.Max), "≥ 1000 keys", "raise it")
 	}
-	if c.Retention.Settled < 0 || c.Retention.SettledBytes < 0 {
-		bad("retention", "", "≥ 0", "give positive bounds")
+	for _, r := range [...]struct {
+		field string
+		value int64
+	}{
+		{"settled", int64(c.Retention.Settled)}, {"settledBytes", c.Retention.SettledBytes},
+		{"ledger", int64(c.Retention.Ledger)}, {"ledgerBytes", c.Retention.LedgerBytes},
+		{"unmatched", int64(c.Retention.Unmatched)}, {"unmatchedBytes", c.Retention.UnmatchedBytes},
+		{"deadLetters", int64(c.Retention.DeadLetters)}, {"deadLettersBytes", c.Retention.DeadLettersBytes},
+	} {
+		if r.value < 0 {
+			bad("retention."+r.field, strconv.FormatInt(r.value, 10), "≥ 0", "give a positive bound")
+		}
 	}
 	if c.Trace.Sample < 0 || c.Trace.Sample > 1 {
 		bad("trace.sample", strconv.FormatFloat(c.Trace.Sample, 'g', -1, 64), "0–1", "give the share of traces to record")

@@ -165,7 +165,7 @@ func (n *Node) openBus(ctx context.Context, o Options) error {
 	}
 	n.metrics.Watch(n.sources())
 	n.bus, err = bus.Open(ctx, bus.Options{Broker: n.broker, Embedder: embedder, Router: n.router, Flow: flow.New(o.Clock),
-		Clock: o.Clock, Logger: o.Logger, Metrics: n.metrics, Tracer: n.tracer,
+		Clock: o.Clock, Logger: o.Logger, Metrics: n.metrics, Tracer: n.tracer, Retention: c.Retention.bounds(),
 		Build: bus.Build{Version: o.Version, ClusterID: c.ClusterID, Broker: c.Broker, Index: c.Index, Embed: c.Embed, MaxBytes: c.Limits.MessageBytes}})
 	return err
 }

@@ -27,6 +27,7 @@ type Metrics struct {
 	delivered  prometheus.Counter
 	deadLetter prometheus.Counter
 	expired    prometheus.Counter
+	retained   *prometheus.CounterVec // by reserved queue
 	connected  prometheus.Gauge
 
 	publish, decide, commit, deliver prometheus.Histogram // seconds
@@ -72,6 +73,7 @@ func (m *Metrics) counters(r *prometheus.Registry) {
 	m.delivered = counter(r, "deliveries_total", "Deliveries leased to a consumer, every attempt.")
 	m.deadLetter = counter(r, "dead_letters_total", "Deliveries moved to a dead-letter queue.")
 	m.expired = counter(r, "expired_total", "Deliveries that nobody leased before their time to live ran out.")
+	m.retained = vec(r, "retention_dropped_total", "Deliveries dropped because their reserved queue keeps no more; the ledger knows them.", "queue")
 	m.connected = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: Namespace, Name: "subscribers",
 		Help: "Open subscriptions."})
 	r.MustRegister(m.connected)
@@ -195,6 +197,13 @@ func (m *Metrics) Expired(n, dead int) {
 	if m != nil {
 		m.expired.Add(float64(n))
 		m.deadLetter.Add(float64(dead))
+	}
+}
+
+// Retained counts n deliveries dropped because their reserved queue keeps no more.
+func (m *Metrics) Retained(queue string, n int) {
+	if m != nil && n > 0 {
+		m.retained.WithLabelValues(queue).Add(float64(n))
 	}
 }
 

@@ -44,6 +44,12 @@ func Keys() []Key {
 		{"dedup.max", "≥ 1000 keys", "full means DEDUP_FULL for new keys, never early forgetting"},
 		{"retention.settled", "≥ 0", "settled messages are kept for why and replay"},
 		{"retention.settledBytes", "bytes, ≥ 0", "at most this many of them"},
+		{"retention.ledger", "≥ 0, 0 = 7 days", "what became of a message is known for so long after its last delivery ended"},
+		{"retention.ledgerBytes", "bytes, ≥ 0, 0 = 1 GiB", "at most this many of it, on disk"},
+		{"retention.unmatched", "≥ 0, 0 = for ever", "unmatched and held messages wait for so long"},
+		{"retention.unmatchedBytes", "bytes, ≥ 0, 0 = no bound", "at most this many of them in each queue of a tenant; the oldest go to the ledger"},
+		{"retention.deadLetters", "≥ 0, 0 = for ever", "dead letters wait for so long"},
+		{"retention.deadLettersBytes", "bytes, ≥ 0, 0 = no bound", "at most this many of them of a tenant, warned of from 80 % on; the oldest go to the ledger"},
 	}
 }
 
