@@ -62,6 +62,7 @@ const (
 	ReasonExists            = "EXISTS"
 	ReasonStaleLease        = "STALE_LEASE"
 	ReasonAlreadySettled    = "ALREADY_SETTLED"
+	ReasonNoReply           = "NO_REPLY"
 	ReasonAlreadyDue        = "ALREADY_DUE"
 	ReasonStaleEpoch        = "STALE_EPOCH"
 	ReasonPositionMismatch  = "POSITION_MISMATCH"

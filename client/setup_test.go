@@ -185,13 +185,17 @@ func (w *wire) connect(ctx context.Context, address string) (net.Conn, error) {
 func (w *wire) cut(down bool) {
 	w.mu.Lock()
 	w.down = down
-	conns, stall := w.conns, w.stall
-	w.conns, w.stall = nil, nil
+	conns := w.conns
+	w.conns = nil
 	w.mu.Unlock()
 	for c := range conns {
 		c.Close()
 		w.cuts.Add(1)
 	}
+	w.mu.Lock()
+	stall := w.stall // until here: what has just arrived is not heard either
+	w.stall = nil
+	w.mu.Unlock()
 	if stall != nil {
 		close(stall)
 	}

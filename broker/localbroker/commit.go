@@ -64,11 +64,9 @@ func (c *committer) fill(group []*request) ([]*request, int) {
 	return group, size
 }
 
-// requests keeps those that are done, for the next call.
-var requests sync.Pool
-
-func newRequest() *request {
-	if r, ok := requests.Get().(*request); ok {
+// newRequest makes one, or takes one that is done.
+func (b *Broker) newRequest() *request {
+	if r, ok := b.requests.Get().(*request); ok {
 		return r
 	}
 	return &request{wake: make(chan bool, 1)}
@@ -85,12 +83,12 @@ func (b *Broker) Commit(ctx context.Context, batches []*driver.Batch) ([]driver.
 	var results []driver.Result
 	for len(batches) > 0 {
 		n, size := share(batches)
-		r := newRequest()
+		r := b.newRequest()
 		r.batches, r.size, r.urgent = batches[:n], size, len(batches[0].Settles) > 0
 		b.enter(r)
 		some, err := r.results, r.err
 		*r = request{wake: r.wake}
-		requests.Put(r)
+		b.requests.Put(r)
 		if results == nil {
 			results = some
 		} else {
@@ -121,7 +119,7 @@ func share(batches []*driver.Batch) (n, size int) {
 
 // exclusive runs f while no group is under way; everything committed before is durable, or durable as promised.
 func (b *Broker) exclusive(f func() error) error {
-	r := newRequest()
+	r := b.newRequest()
 	r.alone = f
 	b.enter(r)
 	return r.err

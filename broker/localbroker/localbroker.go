@@ -31,6 +31,7 @@ type Broker struct {
 	tokens tokens
 	cache  *cache
 
+	requests  sync.Pool // of *request that are done
 	committer committer
 	// The leader's own, one leader at a time.
 	group   []*request

@@ -305,6 +305,7 @@ func (b *Bus) decideEntry(ctx context.Context, tenant string, expect semabus.Exp
 
 // stamp fills in what the bus sets: id, time.
 func (b *Bus) stamp(m *semabus.Message, producer string, seq uint64) {
+	boundReply(m)
 	if m.ID == "" {
 		m.ID = newID(producer, seq)
 	}

@@ -255,6 +255,7 @@ func outputID(w *settling, m *semabus.Message, i int) string {
 
 // inherit sets what an output gets from the delivery that produced it and never from the client.
 func (b *Bus) inherit(p semabus.Principal, m, from *semabus.Message, root string) {
+	boundReply(m)
 	m.Source, m.Cause, m.Root, m.Hops = p.Name, from.ID, root, from.Hops+1
 	if m.Time.IsZero() {
 		m.Time = b.clock.Now()

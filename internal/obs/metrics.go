@@ -74,6 +74,9 @@ func (m *Metrics) counters(r *prometheus.Registry) {
 	m.deadLetter = counter(r, "dead_letters_total", "Deliveries moved to a dead-letter queue.")
 	m.expired = counter(r, "expired_total", "Deliveries that nobody leased before their time to live ran out.")
 	m.retained = vec(r, "retention_dropped_total", "Deliveries dropped because their reserved queue keeps no more; the ledger knows them.", "queue")
+	for _, q := range [...]string{semabus.GroupUnmatched, semabus.GroupHeld, semabus.GroupDeadLetter} {
+		m.retained.WithLabelValues(q) // shown from the start
+	}
 	m.connected = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: Namespace, Name: "subscribers",
 		Help: "Open subscriptions."})
 	r.MustRegister(m.connected)

@@ -71,6 +71,8 @@ func one(err error) int {
 	switch e.Reason {
 	case semabus.ReasonDataDamaged:
 		return Damaged
+	case semabus.ReasonNoReply: // the node was there
+		return Failed
 	case semabus.ReasonPortInUse, semabus.ReasonDataInUse, semabus.ReasonDiskFull:
 		return Unavailable
 	case semabus.ReasonInsecureBind, semabus.ReasonInvalidValue, semabus.ReasonUnknownField:

@@ -67,7 +67,7 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 unavailable, 4 data damaged.`,
 			root.AddCommand(c)
 		}
 	}
-	add(groupUse, publish.Command(), publish.CancelCommand(), consume.SubscribeCommand(), consume.FetchCommand(), intent.MatchCommand(),
+	add(groupUse, publish.Command(), publish.RequestCommand(), publish.CancelCommand(), consume.SubscribeCommand(), consume.FetchCommand(), intent.MatchCommand(),
 		intent.ExplainCommand(), why.Command(), intent.Command(), group.Command(), deadletter.Command(), stats.Command())
 	add(groupNode, serve.Command(v), config.InitCommand(), config.Command(), keys.Command(), doctor.Command(), version.Command(v))
 	add(groupMeasure, demo.Command(), eval.Command(), bench.Command(), soak.Command())
