@@ -98,18 +98,6 @@ func (c *cache) keep(k frameKey) ([]byte, error) {
 	return payload, err
 }
 
-// peek reads a value without keeping its frame.
-func (c *cache) peek(l loc) ([]byte, error) {
-	if l.size == 0 {
-		return nil, nil
-	}
-	payload, err := c.look(frameKey{l.segment, l.frame})
-	if err != nil {
-		return nil, err
-	}
-	return valueIn(payload, l)
-}
-
 // look reads a frame without keeping it.
 func (c *cache) look(k frameKey) ([]byte, error) {
 	payload, _, err := c.frame(k)

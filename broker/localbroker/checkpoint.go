@@ -79,6 +79,7 @@ func (b *Broker) writeCheckpoint() error {
 		}
 		return err
 	}
+	b.checkpointSize.Store(w.at)
 	b.dropMarks(marks)
 	return b.dropSegments(from.segment, needed)
 }

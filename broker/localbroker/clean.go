@@ -14,6 +14,9 @@ import (
 const (
 	cleanBelow = 0.5     // of a segment: it is cleaned when less lives
 	cleanBatch = 1 << 20 // bytes of values moved in one frame
+
+	// deadSegments is how many segments without anything in them wait for the next regular checkpoint; more are worth one.
+	deadSegments = 8
 )
 
 // clean does one round: it moves what lives in mostly dead segments, at most rate bytes a second, and writes a checkpoint
@@ -25,7 +28,7 @@ func (b *Broker) clean(ctx context.Context, rate int64) (moved int64, err error)
 			return moved, err
 		}
 	}
-	if len(victims) > 0 || dead > 0 {
+	if len(victims) > 0 || dead >= deadSegments {
 		return moved, b.checkpoint()
 	}
 	return 0, nil

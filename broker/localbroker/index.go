@@ -222,6 +222,7 @@ func (b *Broker) loadCheckpoint() (place, error) {
 	if data == nil {
 		return place{}, nil
 	}
+	b.checkpointSize.Store(int64(len(data)))
 	return b.decodeCheckpoint(data)
 }
 

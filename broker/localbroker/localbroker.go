@@ -18,6 +18,9 @@ const (
 	metaFile = "META"
 	lockFile = "LOCK"
 
+	// checkpointShare is how much log is written for each byte of a checkpoint: a large index is not written all the time.
+	checkpointShare = 2
+
 	precision    = time.Millisecond
 	houseTime    = time.Second        // between two rounds of Run
 	houseBatch   = 4096               // retained messages and marks dropped at once
@@ -41,6 +44,8 @@ type Broker struct {
 	minFree atomic.Uint64 // bytes, see Options.MinFreeBytes
 	free    atomic.Uint64 // bytes, as of the last look
 	closing chan struct{} // closed by Close
+
+	checkpointSize atomic.Int64 // of the newest checkpoint, bytes
 
 	checkpoints sync.Mutex   // held while one is written, and by Close; taken before all others
 	reading     sync.RWMutex // read-held by whoever has taken a loc out of the state, until it is read; taken before mu
@@ -211,7 +216,7 @@ func (b *Broker) tidy(ctx context.Context) {
 	if over {
 		return
 	}
-	if b.journalWritten() >= b.o.CheckpointBytes {
+	if b.journalWritten() >= max(b.o.CheckpointBytes, checkpointShare*b.checkpointSize.Load()) {
 		if err := b.checkpoint(); err != nil {
 			b.o.Logger.Error("no checkpoint could be written", "error", err)
 			return

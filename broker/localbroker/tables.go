@@ -182,13 +182,27 @@ func (b *Broker) drainLedger() error {
 	}
 }
 
+// putLedger reads the decisions, whose neighbours are mostly in the same frame, and puts the entries.
 func (b *Broker) putLedger(piece []told) error {
+	var last frameKey
+	var payload []byte
 	for _, x := range piece {
-		decision, err := b.cache.peek(x.decision)
-		if err != nil {
-			return err
+		entry := x.head
+		if x.decision.size > 0 {
+			if k := (frameKey{x.decision.segment, x.decision.frame}); payload == nil || k != last {
+				var err error
+				if payload, err = b.cache.look(k); err != nil {
+					return err
+				}
+				last = k
+			}
+			decision, err := valueIn(payload, x.decision)
+			if err != nil {
+				return err
+			}
+			entry = append(entry, decision...)
 		}
-		b.tables.ledger.Put(x.key, append(x.head, decision...), x.until)
+		b.tables.ledger.Put(x.key, entry, x.until)
 	}
 	return nil
 }
