@@ -63,6 +63,8 @@ const (
 	ReasonStaleLease        = "STALE_LEASE"
 	ReasonAlreadySettled    = "ALREADY_SETTLED"
 	ReasonNoReply           = "NO_REPLY"
+	ReasonTransactionEnded  = "TRANSACTION_ENDED"
+	ReasonOperationHeld     = "OPERATION_HELD"
 	ReasonAlreadyDue        = "ALREADY_DUE"
 	ReasonStaleEpoch        = "STALE_EPOCH"
 	ReasonPositionMismatch  = "POSITION_MISMATCH"

@@ -170,8 +170,6 @@ const (
 
 // unbuilt are the methods of v1 whose turn has not come; TestUnbuiltMethodsAnswerByName calls each.
 var unbuilt = map[string]bool{
-	"Bus.Prepare": true, "Bus.Resolve": true, "Bus.CheckTransaction": true,
-	"Bus.Reserve": true, "Bus.ResolveOp": true, "Bus.ListInDoubt": true,
 	"Intents.Preview": true, "Intents.Lint": true, "Intents.Versions": true, "Intents.Rollback": true, "Intents.Health": true,
 	"Intents.ShadowReport": true, "Intents.ListAudits": true, "Intents.AnswerAudits": true,
 	"Admin.Backup": true,

@@ -180,6 +180,9 @@ func (g *stager) reveal(now int64) {
 		}
 		m.decision, m.staged, m.deciding, m.item = m.staged, loc{}, false, 0
 	}
+	for _, m := range g.messages {
+		m.shown = true
+	}
 	for _, d := range g.deliveries {
 		if d.stage == staged { // a replay may have expired it already
 			if d.frame = g.frame; !g.s.replaying && d.group.parks(d, now) {
@@ -194,8 +197,7 @@ func (g *stager) reveal(now int64) {
 		g.end(&g.settles[i], now)
 	}
 	for _, m := range g.messages {
-		m.shown = true
-		if m.live == 0 && m.place < 0 {
+		if m.live == 0 && m.place < 0 && m.tenant.messages[m.id] == m { // it never had a delivery
 			g.s.rest(m)
 		}
 	}

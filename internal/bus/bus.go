@@ -28,6 +28,8 @@ type Options struct {
 	Build    Build
 	// Retention bounds the reserved queues by name; nil = [broker.Retained].
 	Retention map[string]broker.Bound
+	// Transactions says when producers are asked how their transactions ended.
+	Transactions TransactionOptions
 }
 
 // Build is what Info reports of the node around the bus.
@@ -42,21 +44,22 @@ type Build struct {
 
 // Bus is the main path. It is safe for concurrent use.
 type Bus struct {
-	broker    *broker.Broker
-	embed     *embed.Embedder
-	router    *router.Router
-	flow      *flow.Flow
-	clock     semabus.Clock
-	log       *slog.Logger
-	metrics   *obs.Metrics
-	tracer    *obs.Tracer
-	build     Build
-	registry  registry
-	ingress   ingress
-	started   time.Time
-	retention map[string]broker.Bound
-	tier      embeddriver.Tier // the embedder's first: its space is the one that is compared
-	pool      sync.Pool        // of *scratch
+	broker       *broker.Broker
+	embed        *embed.Embedder
+	router       *router.Router
+	flow         *flow.Flow
+	clock        semabus.Clock
+	log          *slog.Logger
+	metrics      *obs.Metrics
+	tracer       *obs.Tracer
+	build        Build
+	registry     registry
+	ingress      ingress
+	transactions *transactions
+	started      time.Time
+	retention    map[string]broker.Bound
+	tier         embeddriver.Tier // the embedder's first: its space is the one that is compared
+	pool         sync.Pool        // of *scratch
 }
 
 // Open folds the registry logs of all tenants into router and flow and returns a Bus that is ready to serve.
@@ -73,6 +76,7 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 		registry: registry{logs: map[logKey]*registryLog{}},
 		ingress:  ingress{tenants: map[string]bool{}, added: make(chan struct{}, 1)},
 	}
+	b.transactions = newTransactions(o.Transactions)
 	if b.retention = o.Retention; b.retention == nil {
 		b.retention = broker.Retained()
 	}

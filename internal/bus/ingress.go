@@ -64,25 +64,29 @@ func (i *ingress) idle() (out []string) {
 	return out
 }
 
-// Run decides what was published asynchronously, one worker a tenant, accounts for what expired and keeps the reserved queues
+// Run decides what was published asynchronously, one worker a tenant, asks how transactions ended, accounts for what expired and keeps the reserved queues
 // within their bounds, until ctx ends.
 func (b *Bus) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.expire(ctx) })
 	g.Go(func() error { return b.retain(ctx) })
-	g.Go(func() error {
-		for {
-			for _, t := range b.ingress.idle() {
-				g.Go(func() error { return b.work(ctx, t) })
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-b.ingress.added:
-			}
-		}
-	})
+	g.Go(func() error { return b.ingress.workers(ctx, g, b.work) })
+	g.Go(func() error { return b.transactions.in.workers(ctx, g, b.checkBack) })
 	return g.Wait()
+}
+
+// workers starts one worker for each tenant as it is added, until ctx ends.
+func (i *ingress) workers(ctx context.Context, g *errgroup.Group, work func(context.Context, string) error) error {
+	for {
+		for _, t := range i.idle() {
+			g.Go(func() error { return work(ctx, t) })
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-i.added:
+		}
+	}
 }
 
 // accept stores an asynchronous message undecided in $ingress.

@@ -172,7 +172,7 @@ func (w *redriving) commit(ctx context.Context, l *DeadLetter, coming map[string
 	c := &broker.Commit{Tenant: w.p.Tenant, Drops: []driver.Drop{{MessageID: l.Message.ID, Group: semabus.GroupDeadLetter, Key: l.key,
 		Waiting: true, Error: ended(howRedriven, w.p)}}}
 	e := broker.Entry{Message: l.Message, Retained: true, Checked: true}
-	if l.Reason == semabus.ReasonLoop {
+	if l.Reason == semabus.ReasonLoop || l.Reason == deadUnresolved {
 		var err error
 		if e.Decision, err = w.b.decide(ctx, w.p.Tenant, l.Message, []string{l.Group}, &w.scratch); err != nil {
 			return nil, err

@@ -61,8 +61,12 @@ func (b *Bus) load(ctx context.Context) error {
 		if !strings.HasPrefix(n.Log, registryPrefix) {
 			continue
 		}
-		if n.Log == ingressLog {
+		switch n.Log {
+		case ingressLog:
 			b.ingress.add(n.Tenant)
+			continue
+		case preparedLog:
+			b.transactions.add(n.Tenant)
 			continue
 		}
 		l := b.registry.log(n.Tenant, n.Log)

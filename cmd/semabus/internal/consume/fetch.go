@@ -109,8 +109,8 @@ func failures(results []client.SettleResult) error {
 // encodeToken is a lease's token for people and arguments.
 func encodeToken(token []byte) string { return base64.StdEncoding.EncodeToString(token) }
 
-// decodeToken reads a token in any form of base64.
-func decodeToken(text string) ([]byte, error) {
+// Token reads a token in any form of base64.
+func Token(text string) ([]byte, error) {
 	plain := strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "=")
 	token, err := base64.RawStdEncoding.DecodeString(plain)
 	if err != nil || len(token) == 0 {
@@ -122,7 +122,7 @@ func decodeToken(text string) ([]byte, error) {
 func decodeTokens(args []string) ([][]byte, error) {
 	tokens := make([][]byte, len(args))
 	for i, a := range args {
-		t, err := decodeToken(a)
+		t, err := Token(a)
 		if err != nil {
 			return nil, err
 		}
