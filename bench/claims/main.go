@@ -37,6 +37,7 @@ func (o *options) bind(f *flag.FlagSet) {
 	f.IntVar(&o.Cuts, "cuts", 200, "reconnect: connections that are cut")
 	f.DurationVar(&o.Away, "away", 3*time.Second, "reconnect: the port is away for up to this long, at random")
 	f.IntVar(&o.Retries, "retries", 300, "backoff: deliveries that fail twelve times")
+	f.IntVar(&o.Producers, "producers", 300, "transactions: producers that are killed")
 	f.IntVar(&o.Tasks, "tasks", 100_000, "tasks: how many")
 	f.IntVar(&o.Kills, "kills", 10, "tasks: how often the node is killed, and each other thing goes wrong")
 	f.BoolVar(&o.json, "json", false, "end with one JSON object on a line of its own")
@@ -57,12 +58,16 @@ func (o *options) validate() ([]string, error) {
 		launch.Bound{Flag: "--cuts", Value: float64(o.Cuts), Min: 1, Max: 100_000},
 		launch.Bound{Flag: "--away", Value: o.Away.Seconds(), Min: 0, Max: 600},
 		launch.Bound{Flag: "--retries", Value: float64(o.Retries), Min: 1, Max: 100_000},
+		launch.Bound{Flag: "--producers", Value: float64(o.Producers), Min: 1, Max: 1_000_000},
 		launch.Bound{Flag: "--tasks", Value: float64(o.Tasks), Min: 100, Max: 10_000_000},
 		launch.Bound{Flag: "--kills", Value: float64(o.Kills), Min: 0, Max: float64(o.Tasks) / 100},
 	)
 }
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	if len(args) > 0 && args[0] == claim.ProducerArg {
+		return claim.Produce(ctx, args[1:], out)
+	}
 	var o options
 	f := flag.NewFlagSet("claims", flag.ContinueOnError)
 	f.SetOutput(progress)

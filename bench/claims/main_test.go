@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	main "github.com/semabus/semabus/bench/claims"
+	"github.com/semabus/semabus/bench/internal/claim"
 	"github.com/semabus/semabus/bench/internal/launch"
 	"github.com/semabus/semabus/bench/internal/node"
 )
@@ -20,6 +21,9 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == claim.ProducerArg { // a test has started it, to kill it
+		os.Exit(launch.Main(main.Run))
+	}
 	dir, err := os.MkdirTemp("", "semabus-bench-test-")
 	if err == nil {
 		binary, err = node.Build(context.Background(), dir)
@@ -80,6 +84,18 @@ func TestTasks(t *testing.T) {
 	}
 	if !r.Held || !got.Held || got.Values["tasks"] != 1200 || got.Values["executions"] < 1200+1200/50 || r.Seed != 7 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestTransactions kills a few producers.
+func TestTransactions(t *testing.T) {
+	t.Parallel()
+	r, err := run(t, "--claims transactions --producers 12 --seed 5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Claims["transactions"]; !got.Held || got.Values["producers_killed"] != 12 || got.Values["orders_begun"] < 12 {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -15,14 +15,15 @@ import (
 
 // The claims by name.
 const (
-	Heartbeats = "heartbeats"
-	Reconnect  = "reconnect"
-	Backoff    = "backoff"
-	Tasks      = "tasks"
+	Heartbeats   = "heartbeats"
+	Reconnect    = "reconnect"
+	Backoff      = "backoff"
+	Tasks        = "tasks"
+	Transactions = "transactions"
 )
 
 // Names are all claims, the quick ones first.
-func Names() []string { return []string{Backoff, Reconnect, Tasks, Heartbeats} }
+func Names() []string { return []string{Backoff, Reconnect, Transactions, Tasks, Heartbeats} }
 
 // Options say how much is done.
 type Options struct {
@@ -36,6 +37,8 @@ type Options struct {
 	Away time.Duration // reconnect: the port is away for up to this long, at random
 
 	Retries int // backoff: deliveries that fail until the schedule is at its end
+
+	Producers int // transactions: how many are killed
 
 	Tasks int // tasks
 	Kills int // tasks: of the node, by SIGKILL; it is stopped, and connections stall, break and lose answers, as often each
@@ -67,6 +70,8 @@ func trials() map[string]trial {
 		Reconnect:  {[]verdict.Target{bound("p99_ms", "ms", 1000, true), bound("max_ms", "ms", 10_000, true)}, reconnect},
 		Backoff: {[]verdict.Target{bound("wrong_delays", "", 0, true), bound("early", "", 0, true), bound("late", "", 0, true),
 			bound("unevenness", "", 2.7, true)}, backoff},
+		Transactions: {[]verdict.Target{bound("delivered_unpaid", "", 0, true), bound("paid_missing", "", 0, true),
+			bound("delivered_twice", "", 0, true)}, transactions},
 		Tasks: {[]verdict.Target{bound("missing", "", 0, true), bound("duplicate_effects", "", 0, true), bound("dead_letters", "", 0, true)}, tasks},
 	}
 }
