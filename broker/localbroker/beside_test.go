@@ -47,12 +47,12 @@ func TestCheckpointBesideCommits(t *testing.T) {
 		if kept := keeper.Wait(); err != nil || kept != nil {
 			t.Fatal(err, kept)
 		}
-		before := localbroker.Dump(b)
+		before := localbroker.DumpState(b)
 		localbroker.Verify(t, b)
 		fs.crash(0, nil)
 		_ = b.Close()
 		b = open(t, fs, small)
-		if diff := cmp.Diff(before, localbroker.Dump(b)); diff != "" {
+		if diff := cmp.Diff(before, localbroker.DumpState(b)); diff != "" {
 			t.Fatalf("seed %d: the restart is different:\n%s", seed, diff)
 		}
 		localbroker.Verify(t, b)

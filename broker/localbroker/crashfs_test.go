@@ -332,3 +332,15 @@ func (f *crashFile) Close() error {
 	f.closed = true
 	return nil
 }
+
+// flip changes a bit of a file; false where it is too short.
+func (fs *crashFS) flip(name string, at int64) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	n := fs.now[name]
+	if n == nil || at >= int64(len(n.data)) {
+		return false
+	}
+	n.data[at] ^= 4
+	return true
+}

@@ -405,8 +405,8 @@ func (v *verifier) queue(g *group) map[*delivery]bool {
 	return queued
 }
 
-// Dump lists all that a restart must bring back, in a fixed order: everything but leases, whose deliveries are ready again.
-func Dump(b *Broker) []string {
+// DumpState lists all that a restart must bring back, in a fixed order: everything but leases, whose deliveries are ready again.
+func DumpState(b *Broker) []string {
 	b.house()
 	if err := b.writeLapses(); err != nil {
 		panic(err)

@@ -92,12 +92,7 @@ func Open(o Options) (b *Broker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b = &Broker{o: o, lock: lock, tokens: newTokens(m.tokenKey), cache: newCache(m.logID, o.CacheBytes), s: newState(), closing: make(chan struct{})}
-	b.planner.b = b
-	b.s.lot.load, b.s.lot.hash, b.s.replaying = b.cache.keep, b.tokens.hash, true
-	b.stager = stager{s: b.s, touch: func(*group) {}} // nobody waits while the log is replayed
-	b.journal = journal{fs: o.FS, dir: o.Dir, logID: m.logID, ahead: minAhead, full: o.SegmentBytes, opened: b.opened}
-	b.s.ledgerFor = b.o.LedgerFor
+	b = newBroker(o, m, lock)
 	if err := b.look(); err != nil {
 		return nil, err
 	}
@@ -117,6 +112,17 @@ func Open(o Options) (b *Broker, err error) {
 	}
 	b.house()
 	return b, nil
+}
+
+// newBroker is an engine that holds nothing yet.
+func newBroker(o Options, m *meta, lock io.Closer) *Broker {
+	b := &Broker{o: o, lock: lock, tokens: newTokens(m.tokenKey), cache: newCache(m.logID, o.CacheBytes), s: newState(), closing: make(chan struct{})}
+	b.planner.b = b
+	b.s.lot.load, b.s.lot.hash, b.s.replaying = b.cache.keep, b.tokens.hash, true
+	b.stager = stager{s: b.s, touch: func(*group) {}} // nobody waits while the log is replayed
+	b.journal = journal{fs: o.FS, dir: o.Dir, logID: m.logID, ahead: minAhead, full: o.SegmentBytes, opened: b.opened}
+	b.s.ledgerFor = o.LedgerFor
+	return b
 }
 
 // opened hears of the segment that the log goes on in.

@@ -132,11 +132,11 @@ func TestParkedThingsHappen(t *testing.T) {
 		}
 	}
 	localbroker.Verify(t, b)
-	before := localbroker.Dump(b)
+	before := localbroker.DumpState(b)
 	fs.crash(0, nil)
 	_ = b.Close()
 	b = open(t, fs, tiny)
-	if after := localbroker.Dump(b); fmt.Sprint(before) != fmt.Sprint(after) {
+	if after := localbroker.DumpState(b); fmt.Sprint(before) != fmt.Sprint(after) {
 		t.Fatal("the restart is different")
 	}
 	got, err := b.Lease(t.Context(), &driver.LeaseRequest{Tenant: tenant, Group: "g", Max: 1000, For: time.Minute, SessionOrder: true})

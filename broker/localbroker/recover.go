@@ -22,50 +22,20 @@ type place struct {
 
 // recover reads checkpoint and log, begins a new life, and leaves the journal at the end of the log.
 func (b *Broker) recover() error {
-	segments, err := b.listSegments()
+	segments, err := b.openSegments()
 	if err != nil {
 		return err
 	}
-	if err := b.listSpares(); err != nil {
+	if err := b.limitSpares(); err != nil {
 		return err
 	}
 	from, err := b.loadCheckpoint()
 	if err != nil {
 		return err
 	}
-	if from.segment == 0 { // no checkpoint yet: the whole log
-		from.segment = 1
-		if len(segments) > 0 && segments[0] != 1 {
-			return errDamaged(segmentName(1), 0, "the first segment is missing")
-		}
-	}
-	if b.tables.marks.Version() < from.marks || b.tables.ledger.Version() < from.ledger {
-		return errDamaged(marksPrefix+", "+ledgerPrefix, 0, "they are older than the checkpoint")
-	}
-	for _, n := range segments {
-		f, err := b.o.FS.OpenFile(filepath.Join(b.o.Dir, segmentName(n)), 0)
-		if err != nil {
-			return errEngine(err)
-		}
-		b.cache.open(n, f)
-		size, err := f.Size()
-		if err != nil {
-			return errEngine(err)
-		}
-		b.journal.bytes.Add(size)
-	}
-	end, err := b.replay(from, segments)
+	end, err := b.replayFrom(from, segments)
 	if err != nil {
 		return err
-	}
-	if b.journal.number < from.until {
-		return errDamaged(segmentName(b.journal.segment), b.journal.offset,
-			fmt.Sprintf("the log ends with frame %d, the checkpoint has seen frame %d", b.journal.number, from.until))
-	}
-	for n := range b.s.segments {
-		if !slices.Contains(segments, n) {
-			return errDamaged(segmentName(n), 0, "the segment is missing and messages live in it")
-		}
 	}
 	if end != nil {
 		if err := b.mend(end); err != nil {
@@ -101,24 +71,74 @@ func (b *Broker) listSegments() ([]uint32, error) {
 	return out, nil
 }
 
-// listSpares finds the spare files of the life before; what is beyond the bound goes.
-func (b *Broker) listSpares() error {
+// openSegments opens every segment for reading, and finds the spare files.
+func (b *Broker) openSegments() ([]uint32, error) {
+	segments, err := b.listSegments()
+	if err != nil {
+		return nil, err
+	}
 	names, err := b.o.FS.ReadDir(b.o.Dir)
 	if err != nil {
-		return errEngine(err)
+		return nil, errEngine(err)
 	}
 	for _, name := range names {
-		switch {
-		case !strings.HasSuffix(name, ".spare"):
-		case len(b.journal.spares) < maxSpares:
+		if strings.HasSuffix(name, ".spare") {
 			b.journal.spares = append(b.journal.spares, name)
-		default:
-			if err := b.o.FS.Remove(filepath.Join(b.o.Dir, name)); err != nil {
-				return errEngine(err)
-			}
 		}
 	}
+	for _, n := range segments {
+		f, err := b.o.FS.OpenFile(filepath.Join(b.o.Dir, segmentName(n)), 0)
+		if err != nil {
+			return nil, errEngine(err)
+		}
+		b.cache.open(n, f)
+		size, err := f.Size()
+		if err != nil {
+			return nil, errEngine(err)
+		}
+		b.journal.bytes.Add(size)
+	}
+	return segments, nil
+}
+
+// limitSpares removes spare files beyond the bound.
+func (b *Broker) limitSpares() error {
+	for len(b.journal.spares) > maxSpares {
+		last := len(b.journal.spares) - 1
+		if err := b.o.FS.Remove(filepath.Join(b.o.Dir, b.journal.spares[last])); err != nil {
+			return errEngine(err)
+		}
+		b.journal.spares = b.journal.spares[:last]
+	}
 	return nil
+}
+
+// replayFrom brings the state of a checkpoint to the end of the log, and says where that is; nil where there is no log yet. It
+// changes no file.
+func (b *Broker) replayFrom(from place, segments []uint32) (*logEnd, error) {
+	if from.segment == 0 { // no checkpoint yet: the whole log
+		from.segment = 1
+		if len(segments) > 0 && segments[0] != 1 {
+			return nil, errDamaged(segmentName(1), 0, "the first segment is missing")
+		}
+	}
+	if b.tables.marks.Version() < from.marks || b.tables.ledger.Version() < from.ledger {
+		return nil, errDamaged(marksPrefix+", "+ledgerPrefix, 0, "they are older than the checkpoint")
+	}
+	end, err := b.replay(from, segments)
+	if err != nil {
+		return nil, err
+	}
+	if b.journal.number < from.until {
+		return nil, errDamaged(segmentName(b.journal.segment), b.journal.offset,
+			fmt.Sprintf("the log ends with frame %d, the checkpoint has seen frame %d", b.journal.number, from.until))
+	}
+	for n := range b.s.segments {
+		if !slices.Contains(segments, n) {
+			return nil, errDamaged(segmentName(n), 0, "the segment is missing and messages live in it")
+		}
+	}
+	return end, nil
 }
 
 // replay applies every frame from a place to the end of the log and leaves the journal there. It changes no file. The end is

@@ -165,12 +165,12 @@ func TestReplayIsTheSame(t *testing.T) {
 				}
 			}
 			g.tokens = nil
-			before := localbroker.Dump(g.b)
+			before := localbroker.DumpState(g.b)
 			localbroker.Verify(t, g.b)
 			fs.crash(0, nil)
 			_ = g.b.Close()
 			g.b = open(t, fs, small)
-			if diff := cmp.Diff(before, localbroker.Dump(g.b)); diff != "" {
+			if diff := cmp.Diff(before, localbroker.DumpState(g.b)); diff != "" {
 				t.Fatalf("seed %d: the restart is different:\n%s", seed, diff)
 			}
 			localbroker.Verify(t, g.b)

@@ -24,6 +24,7 @@ import (
 	"github.com/semabus/semabus/cmd/semabus/internal/group"
 	"github.com/semabus/semabus/cmd/semabus/internal/intent"
 	"github.com/semabus/semabus/cmd/semabus/internal/keys"
+	"github.com/semabus/semabus/cmd/semabus/internal/logs"
 	"github.com/semabus/semabus/cmd/semabus/internal/operation"
 	"github.com/semabus/semabus/cmd/semabus/internal/publish"
 	"github.com/semabus/semabus/cmd/semabus/internal/serve"
@@ -71,7 +72,7 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 unavailable, 4 data damaged.`,
 	}
 	add(groupUse, publish.Command(), publish.RequestCommand(), publish.CancelCommand(), consume.SubscribeCommand(), consume.FetchCommand(), intent.MatchCommand(),
 		intent.ExplainCommand(), why.Command(), intent.Command(), group.Command(), deadletter.Command(), transaction.Command(), operation.Command(), stats.Command())
-	add(groupNode, serve.Command(v), config.InitCommand(), config.Command(), keys.Command(), doctor.Command(), version.Command(v))
+	add(groupNode, serve.Command(v), config.InitCommand(), config.Command(), keys.Command(), logs.Command(), doctor.Command(), version.Command(v))
 	add(groupMeasure, demo.Command(), eval.Command(), bench.Command(), soak.Command())
 	root.SetHelpCommandGroupID(groupNode)
 	root.SetCompletionCommandGroupID(groupNode)

@@ -89,7 +89,7 @@ When it has ended, semabus soak verify counts. semabus soak run does all of it w
 				return err
 			}
 			defer connect.End(c)
-			run := newTraffic(o, c, t.state, cmd.ErrOrStderr(), semabus.SystemClock{})
+			run := newTraffic(o, c, t.state, &progress{to: cmd.ErrOrStderr()}, semabus.SystemClock{})
 			if err := run.save(); err != nil && !cmd.Flags().Changed("state") {
 				run.sayf("no state file, so that verify must trust the node's ledger: %v", err)
 				run.state = ""
@@ -189,7 +189,7 @@ is 1 unless missing, duplicate_effects and reordered are 0.`,
 			if s.seed == 0 {
 				s.seed = rand.Uint64()
 			}
-			s.progress = cmd.ErrOrStderr()
+			s.progress = &progress{to: cmd.ErrOrStderr()}
 			began := s.clock.Now()
 			v, err := s.run(cmd.Context())
 			if err != nil {
