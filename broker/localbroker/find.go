@@ -301,7 +301,7 @@ func (b *Broker) groupStats(g *group, now int64) semabus.GroupStats {
 	b.tick(g, now)
 	b.touch(g)
 	out := semabus.GroupStats{Group: g.name, Ready: g.ready, Delayed: g.delayed, Leased: g.leased, Settled: g.settled, Bytes: g.bytes}
-	oldest := b.s.oldestParked(g)
+	oldest := b.s.oldestParked(g, now)
 	for d := g.head; d != nil && g.ready > 0; d = d.next {
 		if d.stage == ready {
 			if oldest == 0 || d.at < oldest {

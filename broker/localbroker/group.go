@@ -11,6 +11,8 @@ type group struct {
 	parked     parkedHeap // slots of state.lot, by what comes first
 	later      parkedHeap // those that are not due yet, by their time
 	lotID      uint32     // its place in lot.groups, plus one; 0 = nothing of it is in a slot
+	oldest     int64      // when the oldest parked one was enqueued,
+	oldestAsOf int64      // as of this moment
 	slots      int        // its deliveries in slots, parked or at rest
 	ageing     int64      // a step of priority counts as much waiting, ns; 0 = priority comes first
 	timers     heap[timed]

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+	"time"
 )
 
 // A long queue is kept in compact form. A message that waits in a plain queue behind others, or for its time, for its only
@@ -470,12 +471,18 @@ type largest struct {
 func (a *largest) before(b *largest) bool { return a.number > b.number }
 func (*largest) moved(int)                {}
 
-// oldestParked is when the oldest parked delivery of a group was enqueued.
-func (s *state) oldestParked(g *group) (at int64) {
+// oldestParked is when the oldest parked delivery of a group was enqueued. Looking through very many is worth it once a second.
+func (s *state) oldestParked(g *group, now int64) (at int64) {
+	if g.parked.len() > oldestAtOnce && now-g.oldestAsOf < int64(time.Second) && now >= g.oldestAsOf {
+		return g.oldest
+	}
 	for _, i := range g.parked.items {
 		if x := s.lot.at(i); at == 0 || x.at < at {
 			at = x.at
 		}
 	}
+	g.oldest, g.oldestAsOf = at, now
 	return at
 }
+
+const oldestAtOnce = 4096
