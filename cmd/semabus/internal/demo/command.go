@@ -20,9 +20,10 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the bus at work on a small help desk, in less than a minute",
-		Long: `Starts a node with a temporary data folder and one process for each agent of a small help desk, and shows four
+		Long: `Starts a node with a temporary data folder and one process for each agent of a small help desk, and shows five
 things, each with a line of claim and a line of proof: customers' messages in English and Chinese reach the agents that
-asked for them in plain words; a killed agent and a killed node cost nothing; every decision can be explained.
+asked for them in plain words; a killed agent and a killed node cost nothing; every decision can be explained; a message goes
+out only with the commit of who sends it.
 On a terminal it stays for what you type. Exit code 1 when a claim did not hold.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

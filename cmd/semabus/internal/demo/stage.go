@@ -66,7 +66,7 @@ type act func(context.Context) error
 
 // acts are what is played, in order.
 func (s *stage) acts() []act {
-	return []act{s.actRouting, s.actAgentKilled, s.actNodeKilled, s.actWhy}
+	return []act{s.actRouting, s.actAgentKilled, s.actNodeKilled, s.actWhy, s.actTransaction}
 }
 
 // run sets the stage, plays the acts, then the prompt if there is one, and takes everything down.
