@@ -225,6 +225,7 @@ func (n *Node) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
+	g.Go(func() error { return tuneMemory(background, n.clock) })
 	g.Go(func() error { return n.broker.Run(background) })
 	g.Go(func() error { return n.router.Run(background) })
 	g.Go(func() error { return n.bus.Run(background) })
